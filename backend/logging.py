@@ -1,0 +1,151 @@
+"""Logs: facts with fields, in UTC, without secrets, on stderr.
+
+Our own events and those of every library (through the standard library's logging) pass the same
+steps, so they look the same and carry the same fields. The fields of a request or a message are
+bound once, at the entrance, and cleared before the next.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+from backend.config import LogFormat, LogLevel
+
+REDACTED = "[redacted]"
+
+# Field names whose values are never written, whatever they hold.
+_SECRET_NAMES = re.compile(
+    r"passw|secret|token|cookie|authorization|api[_-]?key$|private[_-]?key"
+    r"|connection[_-]?string|database[_-]?url|redis[_-]?url|email[_-]?url|signature",
+    re.IGNORECASE,
+)
+# An identifier of a secret is not a secret: api_key_id, token_count, password_changed_at.
+_HARMLESS_NAMES = re.compile(r"_(id|at|count|prefix|name)$", re.IGNORECASE)
+
+# Secrets that hide inside a text: the password in an address, our own API keys, the parts of a
+# connection string, a header that was pasted.
+_SECRET_TEXTS = (
+    (re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\1{REDACTED}"),
+    (re.compile(r"\b(bj_[0-9A-Za-z]+_)[0-9A-Za-z_-]+"), rf"\1{REDACTED}"),
+    (
+        re.compile(r"((?:SharedAccessKey|AccountKey|Password|PWD)=)[^;\s'\"]+", re.IGNORECASE),
+        rf"\1{REDACTED}",
+    ),
+    (re.compile(r"(\bBearer\s+)[^\s'\"]+", re.IGNORECASE), rf"\1{REDACTED}"),
+)
+# One look decides for most texts that there is nothing to hide.
+_MAY_HOLD_A_SECRET = re.compile(
+    r"://|bj_|AccessKey=|AccountKey=|Password=|PWD=|Bearer", re.IGNORECASE
+)
+
+# Libraries that tell more than anybody wants to know at our own level.
+_QUIET_LIBRARIES = ("asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchfiles")
+
+
+def configure(
+    log_format: LogFormat = LogFormat.CONSOLE,
+    log_level: LogLevel = LogLevel.INFO,
+    *,
+    stream: TextIO | None = None,
+) -> None:
+    """Set up the process's logs; called once by its entry, before anything is logged."""
+    level = logging.getLevelNamesMapping()[log_level.upper()]
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    structlog.configure(
+        processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=common,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _renderer(log_format, is_terminal=handler.stream.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def bind_afresh(**fields: object) -> None:
+    """Forget the fields of the request or message before, and carry these on every line."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**fields)
+
+
+def bind_more(**fields: object) -> None:
+    """Carry these fields too, once they are known (the tenant, the user)."""
+    structlog.contextvars.bind_contextvars(**fields)
+
+
+def clear() -> None:
+    """Forget all fields: what was being done is done."""
+    structlog.contextvars.clear_contextvars()
+
+
+def redact(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Blank out secrets, by the name of the field and inside texts, at any depth."""
+    for name, value in event.items():
+        event[name] = _without_secrets(name, value)
+    return event
+
+
+def _without_secrets(name: str, value: object) -> object:
+    if _SECRET_NAMES.search(name) and not _HARMLESS_NAMES.search(name):
+        return REDACTED
+    match value:
+        case str():
+            return _text_without_secrets(value)
+        case dict():
+            return {key: _without_secrets(str(key), item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_without_secrets("", item) for item in value]
+        case bytes():
+            return _text_without_secrets(value.decode("utf-8", "replace"))
+        case None | bool() | int() | float():
+            return value
+        case _ if name.startswith("_"):
+            return value  # structlog's own, removed before anything is written.
+        case _:
+            return _text_without_secrets(str(value))
+
+
+def _text_without_secrets(text: str) -> str:
+    if _MAY_HOLD_A_SECRET.search(text):
+        for pattern, replacement in _SECRET_TEXTS:
+            text = pattern.sub(replacement, text)
+    return text
+
+
+def _renderer(log_format: LogFormat, *, is_terminal: bool) -> Processor:
+    if log_format is LogFormat.JSON:
+        return structlog.processors.JSONRenderer()
+    # The plain formatter: the pretty one prints local variables, and they hold secrets.
+    return structlog.dev.ConsoleRenderer(
+        colors=is_terminal, exception_formatter=structlog.dev.plain_traceback
+    )
