@@ -292,6 +292,8 @@ def load_settings_or_exit() -> Settings:
 def _problems_of(error: ValidationError) -> list[str]:
     problems = []
     for item in error.errors():
+        if item["type"] == "default_factory_not_called":
+            continue  # It follows from another setting, which is the wrong one.
         # Only one rule spans several settings, and it is about the secret key.
         where = str(item["loc"][0]) if item["loc"] else "secret_key"
         name = next(n for n in Settings.model_fields if n == where.lower())
