@@ -1,0 +1,1 @@
+"""BillerJacket: accounts receivable for trades and service businesses."""

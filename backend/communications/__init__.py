@@ -1,0 +1,1 @@
+"""E-mails: templates, mailers, and what was sent."""

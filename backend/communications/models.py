@@ -1,0 +1,116 @@
+"""Tables of e-mails: what was said to whom, about which invoices, with what attached."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from backend.db.tables import TenantRow, owned, reference, table_of
+from backend.db.types import Id, LongText, Text, UtcInstant, choice
+
+
+class Channel(StrEnum):
+    """How it was said."""
+
+    EMAIL = "email"
+
+
+class CommunicationType(StrEnum):
+    """What it was about."""
+
+    INVOICE = "invoice"
+    DUNNING = "dunning"
+    RECEIPT = "receipt"
+    OTHER = "other"
+
+
+class CommunicationStatus(StrEnum):
+    """Where it stands."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class Communication(TenantRow, table=True):
+    """One e-mail. Subject and bodies are filled in when it is rendered, just before it is sent."""
+
+    __tablename__ = "communications"
+    __table_args__: ClassVar[Any] = owned(
+        reference("customer_id", "customers"),
+        reference("payment_id", "payments"),
+        sa.Index("ix_communications__created", "tenant_id", "row_id"),
+        sa.Index("ix_communications__customer", "tenant_id", "customer_id", "row_id"),
+        sa.Index("ix_communications__correlation_id", "tenant_id", "correlation_id"),
+        # One message makes one communication, however often it is delivered.
+        sa.Index(
+            "uq_communications__source",
+            "tenant_id",
+            "source_message_id",
+            unique=True,
+            sqlite_where=sa.text("source_message_id IS NOT NULL"),
+            mssql_where=sa.text("source_message_id IS NOT NULL"),
+        ),
+    )
+
+    customer_id: UUID = Field(sa_type=Id)
+    payment_id: UUID | None = Field(default=None, sa_type=Id)
+    channel: Channel = Field(sa_type=choice(Channel, "channel"))  # type: ignore[call-overload]
+    type: CommunicationType = Field(sa_type=choice(CommunicationType, "type"))  # type: ignore[call-overload]
+    status: CommunicationStatus = Field(sa_type=choice(CommunicationStatus, "status"))  # type: ignore[call-overload]
+    to_address: str = Field(sa_type=Text(254))
+    template_key: str = Field(sa_type=Text(64))
+    step_number: int | None = Field(default=None, sa_type=sa.Integer)
+    subject: str = Field(sa_type=Text(500))
+    text_body: str = Field(sa_type=LongText)
+    html_body: str = Field(sa_type=LongText)
+    source_message_id: UUID | None = Field(default=None, sa_type=Id)
+    provider_id: str | None = Field(default=None, sa_type=Text(300))
+    error: str | None = Field(default=None, sa_type=Text(1000))
+    correlation_id: str = Field(sa_type=Text(128))
+    created_at: datetime = Field(sa_type=UtcInstant)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    version: int = Field(sa_type=sa.Integer)
+
+
+class CommunicationInvoice(TenantRow, table=True):
+    """An invoice that a communication is about."""
+
+    __tablename__ = "communication_invoices"
+    __table_args__: ClassVar[Any] = owned(
+        reference("communication_id", "communications"),
+        reference("invoice_id", "invoices"),
+        sa.UniqueConstraint("tenant_id", "communication_id", "invoice_id"),
+        sa.Index("ix_communication_invoices__invoice", "tenant_id", "invoice_id"),
+    )
+
+    communication_id: UUID = Field(sa_type=Id)
+    invoice_id: UUID = Field(sa_type=Id)
+
+
+class CommunicationAttachment(TenantRow, table=True):
+    """A file that went with a communication; `content` is kept for the built-in mailbox."""
+
+    __tablename__ = "communication_attachments"
+    __table_args__: ClassVar[Any] = owned(
+        reference("communication_id", "communications"),
+        sa.Index("ix_communication_attachments__communication", "tenant_id", "communication_id"),
+        sa.CheckConstraint("size >= 0", name="size"),
+    )
+
+    communication_id: UUID = Field(sa_type=Id)
+    filename: str = Field(sa_type=Text(200))
+    content_type: str = Field(sa_type=Text(100))
+    size: int = Field(sa_type=sa.Integer)
+    sha256: str = Field(sa_type=Text(64))
+    content: bytes | None = Field(default=None, sa_type=sa.LargeBinary)
+
+
+COMMUNICATIONS = table_of(Communication)
+COMMUNICATION_INVOICES = table_of(CommunicationInvoice)
+COMMUNICATION_ATTACHMENTS = table_of(CommunicationAttachment)

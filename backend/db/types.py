@@ -1,0 +1,136 @@
+"""Column types that are exact on SQLite and on SQL Server alike.
+
+SQLite has neither decimals nor time zones: NUMERIC there is a float. So on SQLite money is an
+integer count of hundredths, quantities and rates are integers of ten-thousandths, and an instant
+is an integer count of microseconds since 1970 UTC; SUM and comparisons are exact. On SQL Server
+the same columns are NUMERIC and DATETIMEOFFSET.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mssql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class _ExactDecimal(TypeDecorator[Decimal]):
+    """A decimal with a fixed number of places."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+    places = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unit = Decimal(1).scaleb(-self.places)
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.BigInteger())
+        return dialect.type_descriptor(sa.Numeric(18, self.places))
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Decimal):
+            raise TypeError(f"an exact decimal is required, not {type(value).__name__}")
+        if dialect.name != "sqlite":
+            return value
+        scaled = value.scaleb(self.places)
+        whole = int(scaled)
+        if whole != scaled:
+            raise ValueError(f"{value} has more than {self.places} decimals")
+        return whole
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return Decimal(value).scaleb(-self.places)
+        return Decimal(value).quantize(self._unit)
+
+
+class MoneyAmount(_ExactDecimal):
+    """Money with two places: NUMERIC(18,2), or hundredths as an integer on SQLite."""
+
+    cache_ok = True
+    places = 2
+
+
+class FourPlaces(_ExactDecimal):
+    """A quantity, or a rate in percent, with four places: NUMERIC(18,4), or an integer on SQLite."""
+
+    cache_ok = True
+    places = 4
+
+
+class UtcInstant(TypeDecorator[datetime]):
+    """An aware UTC datetime: DATETIMEOFFSET(6), or microseconds since 1970 on SQLite."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "mssql":
+            return dialect.type_descriptor(mssql.DATETIMEOFFSET(6))
+        return dialect.type_descriptor(sa.BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant must carry its time zone")
+        if dialect.name == "sqlite":
+            return (value - _EPOCH) // _MICROSECOND
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            return _EPOCH + timedelta(microseconds=value)
+        instant: datetime = value
+        return instant.astimezone(UTC)
+
+
+class Id(sa.Uuid[Any]):
+    """A UUID: UNIQUEIDENTIFIER, or 32 hexadecimal digits on SQLite."""
+
+    cache_ok = True
+
+
+class Text(sa.Unicode):
+    """Text of any script, bounded in length (VARCHAR would lose characters on SQL Server)."""
+
+    cache_ok = True
+
+
+class LongText(sa.UnicodeText):
+    """Text of any script without a bound."""
+
+    cache_ok = True
+
+
+def choice(of: type[StrEnum], name: str) -> sa.Enum:
+    """One of an enumeration's values, kept as text under a CHECK constraint called `name`."""
+    return sa.Enum(
+        of,
+        native_enum=False,
+        length=32,
+        create_constraint=True,
+        name=name,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+# Clustered and creation-ordered on both databases; SQLite only numbers a plain INTEGER key.
+RowNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

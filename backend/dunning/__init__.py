@@ -1,0 +1,1 @@
+"""Dunning: plans, holds and the daily evaluation."""

@@ -1,0 +1,113 @@
+"""Tables of dunning: plans, steps, where each invoice stands, and every step that was sent."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from backend.db.tables import TenantRow, owned, reference, table_of
+from backend.db.types import Id, Text, UtcInstant, choice
+
+
+class DunningChannel(StrEnum):
+    """How a step reaches the customer."""
+
+    EMAIL = "email"
+
+
+class DunningStatus(StrEnum):
+    """Where chasing an invoice stands."""
+
+    ACTIVE = "active"
+    EXHAUSTED = "exhausted"
+    ENDED = "ended"
+
+
+class DunningPlan(TenantRow, table=True):
+    """An ordered set of steps. A tenant has at most one default plan."""
+
+    __tablename__ = "dunning_plans"
+    __table_args__: ClassVar[Any] = owned(
+        sa.Index(
+            "uq_dunning_plans__default",
+            "tenant_id",
+            unique=True,
+            sqlite_where=sa.text("is_default = 1"),
+            mssql_where=sa.text("is_default = 1"),
+        ),
+    )
+
+    name: str = Field(sa_type=Text(200))
+    is_default: bool = Field(sa_type=sa.Boolean)
+    is_active: bool = Field(sa_type=sa.Boolean)
+    created_at: datetime = Field(sa_type=UtcInstant)
+    updated_at: datetime = Field(sa_type=UtcInstant)
+    version: int = Field(sa_type=sa.Integer)
+
+
+class DunningStep(TenantRow, table=True):
+    """One step: which e-mail, and how many days after the due date."""
+
+    __tablename__ = "dunning_steps"
+    __table_args__: ClassVar[Any] = owned(
+        reference("plan_id", "dunning_plans"),
+        sa.UniqueConstraint("tenant_id", "plan_id", "step_number"),
+        sa.CheckConstraint("days_after_due >= 0 AND step_number >= 1", name="positive"),
+    )
+
+    plan_id: UUID = Field(sa_type=Id)
+    step_number: int = Field(sa_type=sa.Integer)
+    days_after_due: int = Field(sa_type=sa.Integer)
+    template_key: str = Field(sa_type=Text(64))
+    channel: DunningChannel = Field(sa_type=choice(DunningChannel, "channel"))  # type: ignore[call-overload]
+
+
+class InvoiceDunningState(TenantRow, table=True):
+    """Where chasing one invoice stands: the last step sent, and on which tenant day."""
+
+    __tablename__ = "invoice_dunning_states"
+    __table_args__: ClassVar[Any] = owned(
+        reference("invoice_id", "invoices"),
+        reference("plan_id", "dunning_plans"),
+        sa.UniqueConstraint("tenant_id", "invoice_id"),
+    )
+
+    invoice_id: UUID = Field(sa_type=Id)
+    plan_id: UUID = Field(sa_type=Id)
+    status: DunningStatus = Field(sa_type=choice(DunningStatus, "status"))  # type: ignore[call-overload]
+    ended_reason: str | None = Field(default=None, sa_type=Text(64))
+    last_step_number: int = Field(sa_type=sa.Integer)
+    last_step_on: date | None = Field(default=None, sa_type=sa.Date)
+    updated_at: datetime = Field(sa_type=UtcInstant)
+    version: int = Field(sa_type=sa.Integer)
+
+
+class DunningNotice(TenantRow, table=True):
+    """One step of one invoice that was queued: never twice, and never two on one day."""
+
+    __tablename__ = "dunning_notices"
+    __table_args__: ClassVar[Any] = owned(
+        reference("invoice_id", "invoices"),
+        reference("communication_id", "communications"),
+        sa.UniqueConstraint("tenant_id", "invoice_id", "step_number"),
+        sa.UniqueConstraint("tenant_id", "invoice_id", "noticed_on"),
+        sa.Index("ix_dunning_notices__communication", "tenant_id", "communication_id"),
+    )
+
+    invoice_id: UUID = Field(sa_type=Id)
+    step_number: int = Field(sa_type=sa.Integer)
+    template_key: str = Field(sa_type=Text(64))
+    noticed_on: date = Field(sa_type=sa.Date)
+    communication_id: UUID = Field(sa_type=Id)
+    created_at: datetime = Field(sa_type=UtcInstant)
+
+
+DUNNING_PLANS = table_of(DunningPlan)
+DUNNING_STEPS = table_of(DunningStep)
+DUNNING_STATES = table_of(InvoiceDunningState)
+DUNNING_NOTICES = table_of(DunningNotice)

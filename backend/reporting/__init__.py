@@ -1,0 +1,1 @@
+"""Read models: dashboard, aging, summaries."""

@@ -1,0 +1,1 @@
+"""Tenants: whose books these are, and their settings."""

@@ -1,0 +1,54 @@
+"""The tenants table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from backend.db.tables import Row, table_of
+from backend.db.types import Id, Text, UtcInstant, choice
+
+
+class TenantStatus(StrEnum):
+    """An inactive tenant can do nothing; its rows stay."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class Tenant(Row, table=True):
+    """A business that bills its customers here.
+
+    The sending window is in minutes after midnight in the tenant's time zone;
+    `sending_weekdays` is seven characters, Monday first, 1 for a day on which e-mails go out.
+    """
+
+    __tablename__ = "tenants"
+    __table_args__: ClassVar[Any] = (
+        sa.UniqueConstraint("id"),
+        sa.CheckConstraint(
+            "sending_from_minute >= 0 AND sending_until_minute <= 1440 "
+            "AND sending_from_minute < sending_until_minute",
+            name="sending_window",
+        ),
+    )
+
+    id: UUID = Field(sa_type=Id)
+    name: str = Field(sa_type=Text(200))
+    status: TenantStatus = Field(sa_type=choice(TenantStatus, "status"))  # type: ignore[call-overload]
+    currency_code: str = Field(sa_type=Text(3))
+    time_zone: str = Field(sa_type=Text(64))
+    invoice_number_prefix: str = Field(sa_type=Text(16))
+    sending_from_minute: int = Field(sa_type=sa.Integer)
+    sending_until_minute: int = Field(sa_type=sa.Integer)
+    sending_weekdays: str = Field(sa_type=Text(7))
+    created_at: datetime = Field(sa_type=UtcInstant)
+    version: int = Field(sa_type=sa.Integer)
+
+
+TENANTS = table_of(Tenant)

@@ -1,0 +1,47 @@
+"""Alembic's environment: one set of migrations for SQLite and SQL Server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import context
+
+from backend.config import load_settings
+from backend.db.engine import Database
+from backend.tables import METADATA
+
+
+def _only_ours(name: str | None, kind: str, _parents: Any) -> bool:
+    # Search tables are virtual tables with shadow tables of their own: SQL, not models.
+    return kind != "table" or name in METADATA.tables
+
+
+_OPTIONS: dict[str, Any] = {
+    "target_metadata": METADATA,
+    "compare_type": True,
+    "include_name": _only_ours,
+    "render_as_batch": True,
+    "transactional_ddl": True,
+}
+
+
+def _run_offline(dialect: str) -> None:
+    context.configure(dialect_name=dialect, literal_binds=True, **_OPTIONS)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _run_online() -> None:
+    engine = context.config.attributes.get("engine")
+    if engine is None:
+        engine = Database(load_settings().database_url.get_secret_value()).engine
+    with engine.connect() as connection:
+        context.configure(connection=connection, **_OPTIONS)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+if context.is_offline_mode():
+    _run_offline(context.config.attributes.get("dialect", "sqlite"))
+else:
+    _run_online()
