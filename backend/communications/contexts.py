@@ -1,4 +1,4 @@
-"""The values that each e-mail template is given, from typed facts; all wording of numbers is here."""
+"""The values that each e-mail template is given, made from typed facts."""
 
 from __future__ import annotations
 

@@ -119,9 +119,9 @@ def render(
 ) -> RenderedEmail:
     """The e-mail that a template makes of these values; without a source, the default template.
 
-    The context must hold `issuer_name` and `issuer_lines`, which stand in the frame around the HTML.
-    Raises InvalidInput when the template is not permitted, names a value that is not in the context,
-    or grows too large.
+    The context must hold `issuer_name` and `issuer_lines`, which the frame of the HTML shows.
+    Raises InvalidInput when the template is not permitted, names a value that it was not given, or
+    grows too large.
     """
     source = source or default_template(key)
     plain = {name: _plain(value) for name, value in context.items()}
@@ -164,7 +164,8 @@ def _compiled(source: str, part: str) -> Template:
         tree = environment.parse(source)
         _check(tree, part, loops=0)
         return environment.from_string(source)
-    except TemplateError as problem:
+    except (TemplateError, SyntaxError, RecursionError, MemoryError) as problem:
+        # The last three: nested deeper than Python's own compiler goes.
         raise InvalidInput.of(part, f"is not a valid template: {problem}") from problem
 
 
@@ -172,6 +173,8 @@ def _check(node: nodes.Node, part: str, loops: int) -> None:
     """Refuse every construct but those that can only place given values."""
     if not isinstance(node, _NODES):
         raise InvalidInput.of(part, f"templates cannot use {type(node).__name__.lower()}")
+    if isinstance(node, nodes.Name) and node.name == "self":
+        raise InvalidInput.of(part, "templates cannot use self")
     if isinstance(node, nodes.For):
         loops += 1
         if loops > LOOPS_NESTED_MAX or node.recursive:
