@@ -1,0 +1,107 @@
+"""Sign-in throttling: bounds guessing, and never keeps an owner out for good.
+
+An attempt is counted before the password is looked at, in one transaction with the look at the
+count, so that many at once cannot slip through; success takes its count back. A caller who is
+over the limit is told how long to wait, and asking again does not make the wait longer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from backend.db.statements import PlatformStatement
+from backend.errors import TooManyRequests
+from backend.identity.models import SIGN_IN_FAILURES, USER_SESSIONS, USERS
+from backend.unit_of_work import UnitOfWork
+
+WINDOW = timedelta(minutes=5)
+# Somebody who mistypes: five tries, then a short wait.
+PAIR_MAX = 5
+# One machine that tries many people: an office behind one address still gets through.
+ADDRESS_MAX = 50
+# One person tried from many machines. Addresses the person has signed in from are exempt, or a
+# stranger could lock the owner out.
+EMAIL_MAX = 100
+# Failures are of no use after the window; they stay a while for whoever looks into an attack.
+KEPT = timedelta(days=7)
+
+_F = SIGN_IN_FAILURES.c
+_ADDRESS_LENGTH = 64
+
+
+def _recent(limit: int, *conditions: sa.ColumnElement[bool]) -> PlatformStatement:
+    return PlatformStatement(
+        sa.select(_F.at)
+        .where(*conditions, _F.at > sa.bindparam("since"))
+        .order_by(_F.at.desc())
+        .limit(limit)
+    )
+
+
+_OF_PAIR = _recent(
+    PAIR_MAX,
+    _F.email_digest == sa.bindparam("email_digest"),
+    _F.address == sa.bindparam("address"),
+)
+_OF_ADDRESS = _recent(ADDRESS_MAX, _F.address == sa.bindparam("address"))
+_OF_EMAIL = _recent(EMAIL_MAX, _F.email_digest == sa.bindparam("email_digest"))
+_KNOWN_ADDRESS = PlatformStatement(
+    sa.select(USER_SESSIONS.c.row_id)
+    .join(USERS, USERS.c.id == USER_SESSIONS.c.user_id)
+    .where(
+        USERS.c.email == sa.bindparam("email"),
+        USER_SESSIONS.c.address == sa.bindparam("address"),
+    )
+    .limit(1)
+)
+_COUNT = PlatformStatement(sa.insert(SIGN_IN_FAILURES))
+_FORGIVE = PlatformStatement(
+    sa.delete(SIGN_IN_FAILURES).where(
+        _F.email_digest == sa.bindparam("email_digest"),
+        _F.address == sa.bindparam("address"),
+    )
+)
+_FORGET_OLD = PlatformStatement(sa.delete(SIGN_IN_FAILURES).where(_F.at < sa.bindparam("before")))
+
+
+def count_attempt(work: UnitOfWork, *, email: str, address: str) -> None:
+    """Count one attempt of this e-mail from this address; raises TooManyRequests over a limit."""
+    address = address[:_ADDRESS_LENGTH]
+    since = work.now - WINDOW
+    digest = _digest(email)
+    limits = [
+        (PAIR_MAX, work.rows(_OF_PAIR, email_digest=digest, address=address, since=since)),
+        (ADDRESS_MAX, work.rows(_OF_ADDRESS, address=address, since=since)),
+    ]
+    if work.first(_KNOWN_ADDRESS, email=email, address=address) is None:
+        limits.append((EMAIL_MAX, work.rows(_OF_EMAIL, email_digest=digest, since=since)))
+    wait = max(
+        (rows[-1].at + WINDOW - work.now for limit, rows in limits if len(rows) >= limit),
+        default=None,
+    )
+    if wait is not None:
+        raise TooManyRequests(
+            "Too many attempts to sign in. Please wait a little.",
+            retry_after_seconds=max(1, math.ceil(wait.total_seconds())),
+        )
+    work.execute(_COUNT, email_digest=digest, address=address, at=work.now)
+
+
+def forgive(work: UnitOfWork, *, email: str, address: str) -> None:
+    """Take the counts back: the right person has signed in from there."""
+    work.execute(_FORGIVE, email_digest=_digest(email), address=address[:_ADDRESS_LENGTH])
+
+
+def forget_old_failures(work: UnitOfWork) -> int:
+    """Delete failures older than a week; how many. For the scheduler."""
+    before: datetime = work.now - KEPT
+    return work.execute(_FORGET_OLD, before=before)
+
+
+def _digest(email: str) -> str:
+    # People type their password into the wrong box: what was typed is not kept.
+    return hashlib.sha256(email.encode()).hexdigest()
