@@ -51,6 +51,7 @@ class Currency:
 _CURRENCIES = {code: Currency(code, CENT) for code in _EXPONENT_TWO} | {
     code: Currency(code, Decimal(1)) for code in _EXPONENT_ZERO
 }
+CURRENCY_CODES = tuple(sorted(_CURRENCIES))
 
 
 def currency(code: str, *, field: str = "currency_code") -> Currency:

@@ -1,0 +1,5 @@
+"""The pages, one module each with its own State and `register(app)`."""
+
+from billerjacket_app.pages import customers, login, register
+
+ALL = (login, register, customers)
