@@ -1,0 +1,55 @@
+"""What every test may ask for: a clock it can move, a migrated database of its own, a tenant."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from backend import migrate
+from backend.actor import Actor
+from backend.db.engine import Database
+from tests.factories import Clock, actor_in, make_tenant
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database at head; tests copy it, which is quicker than migrating."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    database = Database(f"sqlite:///{path}")
+    migrate.upgrade(database)
+    database.close()
+    assert not path.with_name("empty.db-wal").exists(), "the copy would miss what the log holds"
+    return path
+
+
+@pytest.fixture
+def database_file(migrated_file: Path, tmp_path: Path) -> Path:
+    """This test's own migrated and empty database."""
+    return Path(shutil.copy(migrated_file, tmp_path / "test.db"))
+
+
+@pytest.fixture
+def db(database_file: Path, clock: Clock) -> Iterator[Database]:
+    database = Database(f"sqlite:///{database_file}", clock=clock)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def tenant_id(db: Database) -> UUID:
+    return make_tenant(db)
+
+
+@pytest.fixture
+def actor(tenant_id: UUID) -> Actor:
+    """An Admin of the tenant."""
+    return actor_in(tenant_id)
