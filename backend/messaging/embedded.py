@@ -1,0 +1,209 @@
+"""The embedded queues: a Transport in our own database, with nothing else to install or lose.
+
+Writes go through the doorway, so on SQLite settling shares its fsync with whatever else is being
+committed. Looking for work is a read, so an idle consumer never takes the write lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from backend.actor import platform_system
+from backend.db.engine import Database
+from backend.messaging import queue_table
+from backend.messaging.contracts import Queue
+from backend.messaging.transport import (
+    DELIVERIES_MAX,
+    DeadReason,
+    Delivery,
+    LeaseLost,
+    Outgoing,
+    QueueCounts,
+)
+from backend.unit_of_work import Reader, UnitOfWork, read, run
+
+# The writer is shared with everybody who waits for a commit: no batch may hold it for long.
+_SEND_MAX = 250
+# A step back of the clock that is more than the drift that time services correct.
+_SET_BACK = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedDelivery:
+    """A row of the queue table under our lease."""
+
+    queue: Queue
+    message_id: str
+    body: bytes
+    delivery_count: int
+    row_id: int
+    token: UUID
+    transport: EmbeddedTransport
+
+    def complete(self) -> None:
+        """See Delivery."""
+        self.transport.settle(
+            lambda work: queue_table.complete(
+                work.connection, self.row_id, self.token, now=work.now
+            )
+        )
+
+    def abandon(self, problem: str, *, delay_seconds: float) -> None:
+        """See Delivery."""
+        if self.delivery_count >= DELIVERIES_MAX:
+            self.dead_letter(DeadReason.MAX_DELIVERY_COUNT_EXCEEDED, problem)
+            return
+        self.transport.settle(
+            lambda work: queue_table.put_back(
+                work.connection,
+                self.row_id,
+                self.token,
+                at=work.now + timedelta(seconds=delay_seconds),
+                problem=problem,
+            )
+        )
+
+    def release(self) -> None:
+        """See Delivery."""
+        self.transport.settle(
+            lambda work: queue_table.release(work.connection, self.row_id, self.token)
+        )
+
+    def dead_letter(self, reason: DeadReason, description: str) -> None:
+        """See Delivery."""
+        self.transport.settle(
+            lambda work: queue_table.bury(
+                work.connection,
+                self.row_id,
+                self.token,
+                reason=reason,
+                description=description,
+                now=work.now,
+            )
+        )
+
+
+class EmbeddedTransport:
+    """Queues in the table queue_messages. See Transport."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._actor = platform_system("queue")
+        self._closed = False
+        # Per queue the latest time seen; None until the first look at it.
+        self._latest: dict[Queue, datetime] = {}
+
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        """See Transport."""
+        for start in range(0, len(messages), _SEND_MAX):
+            run(self._db, self._actor, _add, messages[start : start + _SEND_MAX])
+
+    def receive(
+        self, queue: Queue, *, messages_max: int, wait_seconds: float
+    ) -> Sequence[Delivery]:
+        """See Transport."""
+        deadline = time.monotonic() + wait_seconds
+        while not self._closed:
+            seen = self._db.version_seen()
+            self._notice_clock(queue)
+            due_at = read(self._db, self._actor, _next_due, queue)
+            wait = deadline - time.monotonic()
+            if due_at is not None:
+                until_due = (due_at - self._db.clock()).total_seconds()
+                if until_due <= 0:
+                    deliveries = self._claim(queue, messages_max)
+                    if deliveries:
+                        return deliveries
+                    continue  # Another worker was quicker.
+                wait = min(wait, until_due)
+            if time.monotonic() >= deadline:
+                break
+            self._db.wait_for_change(seen, timeout_seconds=wait)
+        return []
+
+    def complete(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """See Transport."""
+        return self._each(deliveries, queue_table.complete)
+
+    def renew(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """See Transport."""
+        return self._each(deliveries, queue_table.renew)
+
+    def counts(self, queue: Queue) -> QueueCounts:
+        """See Transport."""
+        return read(self._db, self._actor, _count, queue)
+
+    def close(self) -> None:
+        """See Transport. The database itself belongs to whoever opened it."""
+        self._closed = True
+
+    def settle(self, change: Callable[[UnitOfWork], bool]) -> None:
+        """Run one change of a message under lease. Raises LeaseLost."""
+        if not run(self._db, self._actor, change):
+            raise LeaseLost
+
+    def _claim(self, queue: Queue, messages_max: int) -> list[EmbeddedDelivery]:
+        token, rows = run(self._db, self._actor, _claim, queue, messages_max)
+        return [
+            EmbeddedDelivery(
+                queue=queue,
+                message_id=row.message_id,
+                body=row.body.encode(),
+                delivery_count=row.delivery_count,
+                row_id=row.row_id,
+                token=token,
+                transport=self,
+            )
+            for row in rows
+        ]
+
+    def _each(self, deliveries: Sequence[Delivery], change: Callable[..., bool]) -> list[Delivery]:
+        if not deliveries:
+            return []
+        return run(self._db, self._actor, _change_each, deliveries, change)
+
+    def _notice_clock(self, queue: Queue) -> None:
+        """At the first look, and whenever the clock went back, free what waits for its old time."""
+        now = self._db.clock()
+        latest = self._latest.get(queue)
+        if latest is None or now < latest - _SET_BACK:
+            run(self._db, self._actor, _bring_forward, queue)
+            self._latest[queue] = now
+        elif now > latest:
+            self._latest[queue] = now
+
+
+def _add(work: UnitOfWork, messages: Sequence[Outgoing]) -> None:
+    queue_table.add(work.connection, messages, now=work.now)
+
+
+def _claim(work: UnitOfWork, queue: Queue, messages_max: int) -> tuple[UUID, list[Any]]:
+    return queue_table.claim(work.connection, queue, messages_max=messages_max, now=work.now)
+
+
+def _change_each(
+    work: UnitOfWork, deliveries: Sequence[Delivery], change: Callable[..., bool]
+) -> list[Delivery]:
+    return [
+        delivery
+        for delivery in deliveries
+        if isinstance(delivery, EmbeddedDelivery)
+        and not change(work.connection, delivery.row_id, delivery.token, now=work.now)
+    ]
+
+
+def _bring_forward(work: UnitOfWork, queue: Queue) -> int:
+    return queue_table.bring_forward(work.connection, queue, now=work.now)
+
+
+def _next_due(reader: Reader, queue: Queue) -> datetime | None:
+    return queue_table.next_due(reader.connection, queue)
+
+
+def _count(reader: Reader, queue: Queue) -> QueueCounts:
+    return queue_table.count(reader.connection, queue, now=reader.now)
