@@ -44,9 +44,20 @@ class Communication(TenantRow, table=True):
     __table_args__: ClassVar[Any] = owned(
         reference("customer_id", "customers"),
         reference("payment_id", "payments"),
+        reference("dunning_run_id", "dunning_runs"),
         sa.Index("ix_communications__created", "tenant_id", "row_id"),
         sa.Index("ix_communications__customer", "tenant_id", "customer_id", "row_id"),
         sa.Index("ix_communications__correlation_id", "tenant_id", "correlation_id"),
+        # A run of dunning writes one e-mail to a customer.
+        sa.Index(
+            "uq_communications__dunning_run",
+            "tenant_id",
+            "dunning_run_id",
+            "customer_id",
+            unique=True,
+            sqlite_where=sa.text("dunning_run_id IS NOT NULL"),
+            mssql_where=sa.text("dunning_run_id IS NOT NULL"),
+        ),
         # One message makes one communication, however often it is delivered.
         sa.Index(
             "uq_communications__source",
@@ -60,9 +71,10 @@ class Communication(TenantRow, table=True):
 
     customer_id: UUID = Field(sa_type=Id)
     payment_id: UUID | None = Field(default=None, sa_type=Id)
-    channel: Channel = Field(sa_type=choice(Channel, "channel"))  # type: ignore[call-overload]
-    type: CommunicationType = Field(sa_type=choice(CommunicationType, "type"))  # type: ignore[call-overload]
-    status: CommunicationStatus = Field(sa_type=choice(CommunicationStatus, "status"))  # type: ignore[call-overload]
+    dunning_run_id: UUID | None = Field(default=None, sa_type=Id)
+    channel: Channel = Field(sa_type=choice(Channel, "channel"))
+    type: CommunicationType = Field(sa_type=choice(CommunicationType, "type"))
+    status: CommunicationStatus = Field(sa_type=choice(CommunicationStatus, "status"))
     to_address: str = Field(sa_type=Text(254))
     template_key: str = Field(sa_type=Text(64))
     step_number: int | None = Field(default=None, sa_type=sa.Integer)

@@ -27,7 +27,7 @@ Processor = Callable[[Any], Any]
 
 
 class UnscopedStatement(Exception):
-    """A statement reads or writes a tenant's table without naming the tenant. A bug, found at import."""
+    """A statement touches a tenant's table without naming the tenant: a bug, found at import."""
 
 
 def constant(value: str | int) -> ColumnElement[Any]:
@@ -45,9 +45,9 @@ class Compiled:
             dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True}
         )
         self.sql: str = str(compiled)
-        names = compiled.positiontup if compiled.positional else list(compiled.binds)
+        names: list[str] = compiled.positiontup or []
         self._binds: list[tuple[str, Processor | None, bool, Any]] = []
-        for name in names or []:
+        for name in names:
             bind = compiled.binds[name]
             process = bind.type.dialect_impl(dialect).bind_processor(dialect)
             default = None
@@ -109,11 +109,10 @@ class Statement:
             if "tenant_id" not in self.clause._bindparams:
                 raise UnscopedStatement(str(self.clause))
             return
-        loose = _unscoped_tables(self.clause)
-        if isinstance(self.clause, sa.Insert) and self.clause.select is None:
-            loose = set()
-            if "tenant_id" in self.clause.table.c and "tenant_id" not in (self._columns or ()):
-                loose = {self.clause.table.name}
+        if isinstance(self.clause, sa.Insert):
+            loose = _unscoped_insert(self.clause, self._columns or ())
+        else:
+            loose = _unscoped_tables(self.clause)
         if loose:
             raise UnscopedStatement(f"not tied to a tenant: {sorted(loose)} in {self.clause}")
 
@@ -163,9 +162,8 @@ def _elements(clause: Any) -> Iterator[Any]:
             elif isinstance(element, Join):
                 stack.extend((element.left, element.right))
             table = getattr(element, "table", None)
-            if isinstance(element, sa.Column) and table is not None:
-                stack.append(table)
-            elif isinstance(table, AliasedReturnsRows):
+            is_column = isinstance(element, sa.Column) and table is not None
+            if is_column or isinstance(table, AliasedReturnsRows):
                 stack.append(table)
 
 
@@ -201,6 +199,20 @@ def _unscoped_tables(clause: Any) -> set[str]:
                 tied.update((one, other))
                 changed = True
     return {name for source, name in sources.items() if source not in tied}
+
+
+def _unscoped_insert(clause: sa.Insert, columns: Sequence[str]) -> set[str]:
+    """The table inserted into when its tenant is not given, and loose ones that are read."""
+    names: Sequence[str] = columns if clause.select is None else clause._select_names or ()
+    loose = set() if clause.select is None else _unscoped_tables(clause.select)
+    given = "tenant_id" in names
+    if given and clause.select is not None:
+        # The rows come from a query: their tenant must be the actor's, or that of a tied table.
+        source = list(clause.select.selected_columns)[list(names).index("tenant_id")]
+        given = _tenant_source(getattr(source, "element", source)) is not None
+    if "tenant_id" in clause.table.c and not given:
+        loose.add(clause.table.name)
+    return loose
 
 
 TENANT_MARK = "tenant"

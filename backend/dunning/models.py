@@ -1,4 +1,4 @@
-"""Tables of dunning: plans, steps, where each invoice stands, and every step that was sent."""
+"""Tables of dunning: plans, steps, runs, where each invoice stands, every step that was queued."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class DunningStep(TenantRow, table=True):
     step_number: int = Field(sa_type=sa.Integer)
     days_after_due: int = Field(sa_type=sa.Integer)
     template_key: str = Field(sa_type=Text(64))
-    channel: DunningChannel = Field(sa_type=choice(DunningChannel, "channel"))  # type: ignore[call-overload]
+    channel: DunningChannel = Field(sa_type=choice(DunningChannel, "channel"))
 
 
 class InvoiceDunningState(TenantRow, table=True):
@@ -75,16 +75,40 @@ class InvoiceDunningState(TenantRow, table=True):
         reference("invoice_id", "invoices"),
         reference("plan_id", "dunning_plans"),
         sa.UniqueConstraint("tenant_id", "invoice_id"),
+        sa.Index(
+            "ix_invoice_dunning_states__going_on",
+            "tenant_id",
+            "invoice_id",
+            sqlite_where=sa.text("status <> 'ended'"),
+            mssql_where=sa.text("status <> 'ended'"),
+        ),
     )
 
     invoice_id: UUID = Field(sa_type=Id)
     plan_id: UUID = Field(sa_type=Id)
-    status: DunningStatus = Field(sa_type=choice(DunningStatus, "status"))  # type: ignore[call-overload]
+    status: DunningStatus = Field(sa_type=choice(DunningStatus, "status"))
     ended_reason: str | None = Field(default=None, sa_type=Text(64))
     last_step_number: int = Field(sa_type=sa.Integer)
     last_step_on: date | None = Field(default=None, sa_type=sa.Date)
     updated_at: datetime = Field(sa_type=UtcInstant)
     version: int = Field(sa_type=sa.Integer)
+
+
+class DunningRun(TenantRow, table=True):
+    """One evaluation: for which day, and how much it queued. Nothing queued is a fact too."""
+
+    __tablename__ = "dunning_runs"
+    __table_args__: ClassVar[Any] = owned(
+        sa.CheckConstraint("email_count >= 0 AND invoice_count >= email_count", name="counts"),
+        sa.Index("ix_dunning_runs__created", "tenant_id", "row_id"),
+    )
+
+    as_of: date = Field(sa_type=sa.Date)
+    is_scheduled: bool = Field(sa_type=sa.Boolean)
+    email_count: int = Field(sa_type=sa.Integer)
+    invoice_count: int = Field(sa_type=sa.Integer)
+    correlation_id: str = Field(sa_type=Text(128))
+    created_at: datetime = Field(sa_type=UtcInstant)
 
 
 class DunningNotice(TenantRow, table=True):
@@ -110,4 +134,5 @@ class DunningNotice(TenantRow, table=True):
 DUNNING_PLANS = table_of(DunningPlan)
 DUNNING_STEPS = table_of(DunningStep)
 DUNNING_STATES = table_of(InvoiceDunningState)
+DUNNING_RUNS = table_of(DunningRun)
 DUNNING_NOTICES = table_of(DunningNotice)

@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from backend.db.tables import TenantRow, Row, owned, reference, table_of
+from backend.db.tables import Row, TenantRow, owned, reference, table_of
 from backend.db.types import FourPlaces, Id, MoneyAmount, Text, UtcInstant, choice
 
 
@@ -78,6 +78,12 @@ class Invoice(TenantRow, table=True):
             "OR (invoice_number IS NOT NULL AND sent_at IS NOT NULL AND posted_on IS NOT NULL)",
             name="sent_has_number",
         ),
+        sa.CheckConstraint(
+            "hold_kind IS NULL OR hold_kind = 'pause' "
+            "OR (hold_kind = 'dispute' AND hold_reason IS NOT NULL) "
+            "OR (hold_kind = 'promise' AND hold_until IS NOT NULL)",
+            name="hold",
+        ),
         sa.Index(
             "ix_invoices__open",
             "tenant_id",
@@ -105,7 +111,7 @@ class Invoice(TenantRow, table=True):
 
     customer_id: UUID = Field(sa_type=Id)
     invoice_number: str | None = Field(default=None, sa_type=Text(40))
-    status: InvoiceStatus = Field(sa_type=choice(InvoiceStatus, "status"))  # type: ignore[call-overload]
+    status: InvoiceStatus = Field(sa_type=choice(InvoiceStatus, "status"))
     issue_date: date = Field(sa_type=sa.Date)
     due_date: date = Field(sa_type=sa.Date)
     currency_code: str = Field(sa_type=Text(3))
@@ -127,7 +133,7 @@ class Invoice(TenantRow, table=True):
     notes: str | None = Field(default=None, sa_type=Text(4000))
     external_source: str | None = Field(default=None, sa_type=Text(100))
     external_reference_id: str | None = Field(default=None, sa_type=Text(200))
-    hold_kind: InvoiceHold | None = Field(default=None, sa_type=choice(InvoiceHold, "hold_kind"))  # type: ignore[call-overload]
+    hold_kind: InvoiceHold | None = Field(default=None, sa_type=choice(InvoiceHold, "hold_kind"))
     hold_until: date | None = Field(default=None, sa_type=sa.Date)
     hold_amount: Decimal | None = Field(default=None, sa_type=MoneyAmount)
     hold_reason: str | None = Field(default=None, sa_type=Text(500))
@@ -137,7 +143,7 @@ class Invoice(TenantRow, table=True):
 
 
 class InvoiceLineItem(TenantRow, table=True):
-    """One line: quantity × unit price, and its own tax rate in percent when it has one."""
+    """One line: quantity times unit price, and its own tax rate in percent when it has one."""
 
     __tablename__ = "invoice_line_items"
     __table_args__: ClassVar[Any] = owned(

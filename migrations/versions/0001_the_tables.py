@@ -1,12 +1,13 @@
 """The tables"""
 
+# Written by autogenerate: its long lines are the CHECK constraints as they are in the models.
+# ruff: noqa: E501
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
 from backend.db import types
-
 
 revision = "0001"
 down_revision = None
@@ -250,6 +251,30 @@ def upgrade() -> None:
             sqlite_where=sa.text("is_default = 1"),
             mssql_where=sa.text("is_default = 1"),
         )
+
+    op.create_table(
+        "dunning_runs",
+        sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("tenant_id", types.Id(), nullable=False),
+        sa.Column("id", types.Id(), nullable=False),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.Column("is_scheduled", sa.Boolean(), nullable=False),
+        sa.Column("email_count", sa.Integer(), nullable=False),
+        sa.Column("invoice_count", sa.Integer(), nullable=False),
+        sa.Column("correlation_id", types.Text(length=128), nullable=False),
+        sa.Column("created_at", types.UtcInstant(), nullable=False),
+        sa.CheckConstraint(
+            "email_count >= 0 AND invoice_count >= email_count",
+            name=op.f("ck_dunning_runs__counts"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_dunning_runs__tenant_id")
+        ),
+        sa.PrimaryKeyConstraint("row_id", name=op.f("pk_dunning_runs")),
+        sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_dunning_runs__tenant_id_id")),
+    )
+    with op.batch_alter_table("dunning_runs", schema=None) as batch_op:
+        batch_op.create_index("ix_dunning_runs__created", ["tenant_id", "row_id"], unique=False)
 
     op.create_table(
         "idempotency_keys",
@@ -594,6 +619,12 @@ def upgrade() -> None:
         sa.Column("updated_at", types.UtcInstant(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
+            "hold_kind IS NULL OR hold_kind = 'pause' "
+            "OR (hold_kind = 'dispute' AND hold_reason IS NOT NULL) "
+            "OR (hold_kind = 'promise' AND hold_until IS NOT NULL)",
+            name=op.f("ck_invoices__hold"),
+        ),
+        sa.CheckConstraint(
             "status IN ('sent', 'overdue') OR balance_due = 0",
             name=op.f("ck_invoices__only_open_owes"),
         ),
@@ -758,6 +789,7 @@ def upgrade() -> None:
         sa.Column("id", types.Id(), nullable=False),
         sa.Column("customer_id", types.Id(), nullable=False),
         sa.Column("payment_id", types.Id(), nullable=True),
+        sa.Column("dunning_run_id", types.Id(), nullable=True),
         sa.Column(
             "channel",
             sa.Enum("email", name="channel", native_enum=False, create_constraint=True, length=32),
@@ -809,6 +841,11 @@ def upgrade() -> None:
             name=op.f("fk_communications__tenant_id_customer_id"),
         ),
         sa.ForeignKeyConstraint(
+            ["tenant_id", "dunning_run_id"],
+            ["dunning_runs.tenant_id", "dunning_runs.id"],
+            name=op.f("fk_communications__tenant_id_dunning_run_id"),
+        ),
+        sa.ForeignKeyConstraint(
             ["tenant_id", "payment_id"],
             ["payments.tenant_id", "payments.id"],
             name=op.f("fk_communications__tenant_id_payment_id"),
@@ -826,6 +863,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_communications__created", ["tenant_id", "row_id"], unique=False)
         batch_op.create_index(
             "ix_communications__customer", ["tenant_id", "customer_id", "row_id"], unique=False
+        )
+        batch_op.create_index(
+            "uq_communications__dunning_run",
+            ["tenant_id", "dunning_run_id", "customer_id"],
+            unique=True,
+            sqlite_where=sa.text("dunning_run_id IS NOT NULL"),
+            mssql_where=sa.text("dunning_run_id IS NOT NULL"),
         )
         batch_op.create_index(
             "uq_communications__source",
@@ -881,6 +925,15 @@ def upgrade() -> None:
             "tenant_id", "invoice_id", name=op.f("uq_invoice_dunning_states__tenant_id_invoice_id")
         ),
     )
+    with op.batch_alter_table("invoice_dunning_states", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_invoice_dunning_states__going_on",
+            ["tenant_id", "invoice_id"],
+            unique=False,
+            sqlite_where=sa.text("status <> 'ended'"),
+            mssql_where=sa.text("status <> 'ended'"),
+        )
+
     op.create_table(
         "invoice_line_items",
         sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1296,12 +1349,24 @@ def downgrade() -> None:
 
     op.drop_table("ledger_entries")
     op.drop_table("invoice_line_items")
+    with op.batch_alter_table("invoice_dunning_states", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_invoice_dunning_states__going_on",
+            sqlite_where=sa.text("status <> 'ended'"),
+            mssql_where=sa.text("status <> 'ended'"),
+        )
+
     op.drop_table("invoice_dunning_states")
     with op.batch_alter_table("communications", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_communications__source",
             sqlite_where=sa.text("source_message_id IS NOT NULL"),
             mssql_where=sa.text("source_message_id IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "uq_communications__dunning_run",
+            sqlite_where=sa.text("dunning_run_id IS NOT NULL"),
+            mssql_where=sa.text("dunning_run_id IS NOT NULL"),
         )
         batch_op.drop_index("ix_communications__customer")
         batch_op.drop_index("ix_communications__created")
@@ -1380,6 +1445,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_idempotency_keys__expires_at")
 
     op.drop_table("idempotency_keys")
+    with op.batch_alter_table("dunning_runs", schema=None) as batch_op:
+        batch_op.drop_index("ix_dunning_runs__created")
+
+    op.drop_table("dunning_runs")
     with op.batch_alter_table("dunning_plans", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_dunning_plans__default",
