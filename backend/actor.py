@@ -92,7 +92,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class PlatformActor:
-    """Somebody acting on the platform as a whole: a SuperAdmin, the CLI, the worker's own upkeep."""
+    """Somebody acting on the platform as a whole: a SuperAdmin, the CLI, the worker's upkeep."""
 
     who: str
     correlation_id: str

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlmodel import Field
 
 from backend.db.connection import Connection
-from backend.db.statements import PlatformStatement, Statement, TENANT
+from backend.db.statements import TENANT, PlatformStatement, Statement
 from backend.db.tables import Row, table_of
 from backend.db.types import Id, LongText, Text, UtcInstant
 from backend.ids import new_id

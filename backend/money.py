@@ -18,18 +18,16 @@ MAX_QUANTITY = Decimal("99999999999999.9999")
 HUNDRED = Decimal(100)
 
 # ISO 4217 codes by number of decimals. Only exponents two and zero can be kept exactly here.
-_EXPONENT_TWO = frozenset(
-    """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD
-    CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ
-    GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA
-    MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR
-    RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD
-    TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW""".split()
-)
-_EXPONENT_ZERO = frozenset(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split()
-)
-_EXPONENT_OTHER = frozenset("BHD IQD JOD KWD LYD OMR TND CLF UYW".split())
+_EXPONENT_TWO = """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN
+    BZD CAD CDF CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS
+    GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR
+    LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD
+    PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN
+    SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD YER ZAR ZMW
+"""
+_EXPONENT_ZERO = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_EXPONENT_OTHER = "BHD IQD JOD KWD LYD OMR TND CLF UYW"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,8 @@ class Currency:
         return str(amount.quantize(self.unit))
 
 
-_CURRENCIES = {code: Currency(code, CENT) for code in _EXPONENT_TWO} | {
-    code: Currency(code, Decimal(1)) for code in _EXPONENT_ZERO
+_CURRENCIES = {code: Currency(code, CENT) for code in _EXPONENT_TWO.split()} | {
+    code: Currency(code, Decimal(1)) for code in _EXPONENT_ZERO.split()
 }
 CURRENCY_CODES = tuple(sorted(_CURRENCIES))
 
@@ -60,7 +58,7 @@ def currency(code: str, *, field: str = "currency_code") -> Currency:
     if found is None:
         why = (
             "has more decimals than two and is not supported"
-            if code in _EXPONENT_OTHER
+            if code in _EXPONENT_OTHER.split()
             else "is not a known ISO 4217 currency code"
         )
         raise InvalidInput.of(field, f"{code!r} {why}", code="unsupported_currency")
@@ -99,10 +97,10 @@ def parse_amount(value: object, *, in_currency: Currency, field: str) -> Decimal
 
 
 def line_total(quantity: Decimal, unit_price: Decimal, in_currency: Currency) -> Decimal:
-    """quantity × unit price, rounded half up once."""
+    """quantity times unit price, rounded half up once."""
     return in_currency.round(quantity * unit_price)
 
 
 def tax_on(amount: Decimal, rate_percent: Decimal, in_currency: Currency) -> Decimal:
-    """amount × rate in percent, rounded half up once."""
+    """amount times rate in percent, rounded half up once."""
     return in_currency.round(amount * rate_percent / HUNDRED)

@@ -42,14 +42,14 @@ class Customer(TenantRow, table=True):
 
     display_name: str = Field(sa_type=Text(200))
     email: str | None = Field(default=None, sa_type=Text(254))
-    email_status: EmailStatus = Field(sa_type=choice(EmailStatus, "email_status"))  # type: ignore[call-overload]
+    email_status: EmailStatus = Field(sa_type=choice(EmailStatus, "email_status"))
     phone: str | None = Field(default=None, sa_type=Text(50))
     billing_address: str | None = Field(default=None, sa_type=Text(1000))
     payment_terms_days: int = Field(sa_type=sa.Integer)
     external_source: str | None = Field(default=None, sa_type=Text(100))
     external_reference_id: str | None = Field(default=None, sa_type=Text(200))
     dunning_plan_id: UUID | None = Field(default=None, sa_type=Id)
-    hold_kind: CustomerHold | None = Field(default=None, sa_type=choice(CustomerHold, "hold_kind"))  # type: ignore[call-overload]
+    hold_kind: CustomerHold | None = Field(default=None, sa_type=choice(CustomerHold, "hold_kind"))
     hold_until: date | None = Field(default=None, sa_type=sa.Date)
     hold_reason: str | None = Field(default=None, sa_type=Text(500))
     created_at: datetime = Field(sa_type=UtcInstant)

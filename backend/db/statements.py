@@ -38,7 +38,7 @@ def constant(value: str | int) -> ColumnElement[Any]:
 class Compiled:
     """One statement as one dialect wants it."""
 
-    __slots__ = ("_binds", "_make", "_results", "returns_rows", "sql")
+    __slots__ = ("_binds", "_make", "_results", "sql")
 
     def __init__(self, clause: Any, dialect: Dialect, columns: Sequence[str] | None) -> None:
         compiled = clause.compile(
@@ -56,19 +56,15 @@ class Compiled:
                 if process is not None:
                     default = process(default)
             self._binds.append((bind.key, process, bind.required, default))
-        selected = getattr(clause, "selected_columns", None) or getattr(clause, "_returning", ())
-        if isinstance(clause, TextClause):
-            selected = ()
-        exported = list(getattr(clause, "exported_columns", ()) or ()) or list(selected)
-        self.returns_rows = bool(exported)
+        # A textual query says its columns with `.columns(...)`; statements without any give none.
+        exported: list[ColumnElement[Any]] = list(getattr(clause, "exported_columns", ()))
         self._results: list[tuple[int, Processor]] = []
-        if exported:
-            row = namedtuple("row", [c.key for c in exported], rename=True)  # type: ignore[misc]
-            self._make = row._make
-            for index, column in enumerate(exported):
-                process = column.type.dialect_impl(dialect).result_processor(dialect, None)
-                if process is not None:
-                    self._results.append((index, process))
+        row = namedtuple("row", [c.key for c in exported], rename=True)  # type: ignore[misc]
+        self._make = row._make
+        for index, column in enumerate(exported):
+            process = column.type.dialect_impl(dialect).result_processor(dialect, None)
+            if process is not None:
+                self._results.append((index, process))
 
     def parameters(self, given: dict[str, Any]) -> list[Any]:
         """Positional parameters in the driver's own types."""

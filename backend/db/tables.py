@@ -1,4 +1,4 @@
-"""What every table shares: naming of constraints, the tenant columns, the typed Table behind a model."""
+"""What every table shares: names of constraints, the tenant columns, the Table of a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Row(SQLModel):
 
     __table_args__: ClassVar[Any] = ()
 
-    row_id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)  # type: ignore[call-overload]
+    row_id: int | None = Field(default=None, primary_key=True, sa_type=RowNumber)
 
 
 class TenantRow(Row):

@@ -34,7 +34,7 @@ class User(Row, table=True):
     email: str = Field(sa_type=Text(254))
     display_name: str = Field(sa_type=Text(200))
     password_hash: str = Field(sa_type=Text(255))
-    role: Role = Field(sa_type=choice(Role, "role"))  # type: ignore[call-overload]
+    role: Role = Field(sa_type=choice(Role, "role"))
     is_active: bool = Field(sa_type=sa.Boolean)
     created_at: datetime = Field(sa_type=UtcInstant)
     version: int = Field(sa_type=sa.Integer)
@@ -83,7 +83,7 @@ class ApiKey(TenantRow, table=True):
     __table_args__: ClassVar[Any] = owned(sa.UniqueConstraint("prefix"))
 
     name: str = Field(sa_type=Text(200))
-    role: Role = Field(sa_type=choice(Role, "role"))  # type: ignore[call-overload]
+    role: Role = Field(sa_type=choice(Role, "role"))
     prefix: str = Field(sa_type=Text(32))
     digest: str = Field(sa_type=Text(64))
     created_at: datetime = Field(sa_type=UtcInstant)

@@ -55,7 +55,7 @@ class LedgerEntry(TenantRow, table=True):
         sa.Index("ix_ledger_entries__correlation_id", "tenant_id", "correlation_id"),
     )
 
-    kind: EntryKind = Field(sa_type=choice(EntryKind, "kind"))  # type: ignore[call-overload]
+    kind: EntryKind = Field(sa_type=choice(EntryKind, "kind"))
     entry_day: date = Field(sa_type=sa.Date)
     currency_code: str = Field(sa_type=Text(3))
     customer_id: UUID = Field(sa_type=Id)
@@ -67,7 +67,7 @@ class LedgerEntry(TenantRow, table=True):
 
 
 class LedgerPosting(TenantRow, table=True):
-    """One side of an entry: a debit is positive, a credit negative; an entry's postings sum to zero.
+    """One side of an entry: debits are positive, credits negative; an entry's postings sum to zero.
 
     Day, currency, customer and invoice are copies of the entry's, so that one index answers
     "who owed what on that day".
@@ -91,7 +91,7 @@ class LedgerPosting(TenantRow, table=True):
     )
 
     entry_id: UUID = Field(sa_type=Id)
-    account: Account = Field(sa_type=choice(Account, "account"))  # type: ignore[call-overload]
+    account: Account = Field(sa_type=choice(Account, "account"))
     amount: Decimal = Field(sa_type=MoneyAmount)
     entry_day: date = Field(sa_type=sa.Date)
     currency_code: str = Field(sa_type=Text(3))

@@ -91,7 +91,7 @@ class QueueMessage(Row, table=True):
     tenant_id: UUID | None = Field(default=None, sa_type=Id)
     correlation_id: str | None = Field(default=None, sa_type=Text(128))
     body: str = Field(sa_type=LongText)
-    state: QueueMessageState = Field(sa_type=choice(QueueMessageState, "state"))  # type: ignore[call-overload]
+    state: QueueMessageState = Field(sa_type=choice(QueueMessageState, "state"))
     enqueued_at: datetime = Field(sa_type=UtcInstant)
     available_at: datetime = Field(sa_type=UtcInstant)
     lease_token: UUID | None = Field(default=None, sa_type=Id)

@@ -83,8 +83,8 @@ class Payment(TenantRow, table=True):
     applied_amount: Decimal = Field(sa_type=MoneyAmount)
     unapplied_amount: Decimal = Field(sa_type=MoneyAmount)
     currency_code: str = Field(sa_type=Text(3))
-    method: PaymentMethod = Field(sa_type=choice(PaymentMethod, "method"))  # type: ignore[call-overload]
-    status: PaymentStatus = Field(sa_type=choice(PaymentStatus, "status"))  # type: ignore[call-overload]
+    method: PaymentMethod = Field(sa_type=choice(PaymentMethod, "method"))
+    status: PaymentStatus = Field(sa_type=choice(PaymentStatus, "status"))
     received_on: date = Field(sa_type=sa.Date)
     applied_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     external_provider: str | None = Field(default=None, sa_type=Text(50))
@@ -98,7 +98,7 @@ class Payment(TenantRow, table=True):
 
 
 class PaymentAllocation(TenantRow, table=True):
-    """A part of a payment applied to one invoice; it stays, marked, when the payment is reversed."""
+    """A part of a payment applied to one invoice; when the payment is reversed it stays, marked."""
 
     __tablename__ = "payment_allocations"
     __table_args__: ClassVar[Any] = owned(
@@ -141,8 +141,8 @@ class PaymentAttempt(TenantRow, table=True):
     invoice_id: UUID | None = Field(default=None, sa_type=Id)
     amount: Decimal = Field(sa_type=MoneyAmount)
     currency_code: str = Field(sa_type=Text(3))
-    method: PaymentMethod = Field(sa_type=choice(PaymentMethod, "method"))  # type: ignore[call-overload]
-    outcome: AttemptOutcome = Field(sa_type=choice(AttemptOutcome, "outcome"))  # type: ignore[call-overload]
+    method: PaymentMethod = Field(sa_type=choice(PaymentMethod, "method"))
+    outcome: AttemptOutcome = Field(sa_type=choice(AttemptOutcome, "outcome"))
     failure_code: str | None = Field(default=None, sa_type=Text(64))
     failure_message: str | None = Field(default=None, sa_type=Text(500))
     external_provider: str | None = Field(default=None, sa_type=Text(50))

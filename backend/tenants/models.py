@@ -40,7 +40,7 @@ class Tenant(Row, table=True):
 
     id: UUID = Field(sa_type=Id)
     name: str = Field(sa_type=Text(200))
-    status: TenantStatus = Field(sa_type=choice(TenantStatus, "status"))  # type: ignore[call-overload]
+    status: TenantStatus = Field(sa_type=choice(TenantStatus, "status"))
     currency_code: str = Field(sa_type=Text(3))
     time_zone: str = Field(sa_type=Text(64))
     invoice_number_prefix: str = Field(sa_type=Text(16))

@@ -63,8 +63,8 @@ class WebhookEvent(TenantRow, table=True):
     provider: str = Field(sa_type=Text(50))
     external_event_id: str = Field(sa_type=Text(200))
     event_type: str | None = Field(default=None, sa_type=Text(100))
-    status: WebhookEventStatus = Field(sa_type=choice(WebhookEventStatus, "status"))  # type: ignore[call-overload]
-    signature: SignatureResult = Field(sa_type=choice(SignatureResult, "signature"))  # type: ignore[call-overload]
+    status: WebhookEventStatus = Field(sa_type=choice(WebhookEventStatus, "status"))
+    signature: SignatureResult = Field(sa_type=choice(SignatureResult, "signature"))
     payload: str = Field(sa_type=LongText)
     received_at: datetime = Field(sa_type=UtcInstant)
     processed_at: datetime | None = Field(default=None, sa_type=UtcInstant)

@@ -1,0 +1,48 @@
+"""The overdue sweep: a sent invoice is overdue when its due day has ended for the tenant."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from backend.db.statements import TENANT, PlatformStatement, Statement, constant
+from backend.invoices.lifecycle import InvoiceEvent, next_status
+from backend.invoices.models import INVOICES, InvoiceStatus
+from backend.unit_of_work import Reader, UnitOfWork
+
+_I = INVOICES
+_FALLEN_DUE = (_I.c.status == constant("sent"), _I.c.due_date < sa.bindparam("today"))
+_TENANTS = PlatformStatement(sa.select(_I.c.tenant_id).where(*_FALLEN_DUE).distinct())
+_MINE = Statement(sa.select(_I.c.id).where(_I.c.tenant_id == TENANT, *_FALLEN_DUE))
+_MARK = Statement(
+    sa.update(_I)
+    .where(_I.c.tenant_id == TENANT, *_FALLEN_DUE)
+    .values(status=InvoiceStatus.OVERDUE, updated_at=sa.bindparam("now"), version=_I.c.version + 1)
+)
+
+
+def tenants_to_sweep(reader: Reader) -> list[UUID]:
+    """Tenants that may have invoices to mark: somewhere on earth their due day has ended."""
+    latest_today = (reader.now + timedelta(hours=14)).date()
+    return [row.tenant_id for row in reader.rows(_TENANTS, today=latest_today)]
+
+
+def sweep_overdue(work: UnitOfWork, *, as_of: date | None = None) -> int:
+    """Mark the tenant's fallen-due invoices as overdue; how many. `as_of` stands for today."""
+    today = as_of or work.today
+    overdue = next_status(InvoiceStatus.SENT, InvoiceEvent.FALL_DUE)
+    fallen = work.rows(_MINE, today=today)
+    if not fallen:
+        return 0
+    work.execute(_MARK, today=today, now=work.now)
+    for row in fallen:
+        work.record(
+            "invoice.fell_overdue",
+            "invoice",
+            row.id,
+            before={"status": InvoiceStatus.SENT},
+            after={"status": overdue},
+        )
+    return len(fallen)

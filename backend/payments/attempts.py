@@ -1,0 +1,48 @@
+"""Every attempt to pay is kept, the failed ones with their code and message."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from backend.db.statements import Statement
+from backend.errors import Refused
+from backend.ids import new_id
+from backend.payments.models import PAYMENT_ATTEMPTS, AttemptOutcome, PaymentMethod
+from backend.unit_of_work import UnitOfWork
+
+_ADD = Statement(sa.insert(PAYMENT_ATTEMPTS))
+
+
+def record_attempt(
+    work: UnitOfWork,
+    *,
+    amount: Decimal,
+    currency_code: str,
+    method: PaymentMethod,
+    customer_id: UUID | None,
+    invoice_id: UUID | None,
+    payment_id: UUID | None = None,
+    external: tuple[str | None, str | None] = (None, None),
+    failure: Refused | None = None,
+) -> None:
+    """Add an attempt: succeeded with its payment, or failed with why. `external` = provider, id."""
+    work.execute(
+        _ADD,
+        id=new_id(),
+        payment_id=payment_id,
+        customer_id=customer_id,
+        invoice_id=invoice_id,
+        amount=amount,
+        currency_code=currency_code,
+        method=method,
+        outcome=AttemptOutcome.SUCCEEDED if failure is None else AttemptOutcome.FAILED,
+        failure_code=None if failure is None else failure.code,
+        failure_message=None if failure is None else failure.detail[:500],
+        external_provider=external[0],
+        external_payment_id=external[1],
+        correlation_id=work.actor.correlation_id,
+        at=work.now,
+    )

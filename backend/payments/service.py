@@ -1,0 +1,405 @@
+"""Money received: recorded, allocated to invoices, and kept as credit where it is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from backend.actor import Action
+from backend.checks import optional_text, sensible_day
+from backend.customers.models import EmailStatus
+from backend.customers.queries import CustomerView, find_customer
+from backend.db.failures import LostRace
+from backend.db.statements import TENANT, Statement
+from backend.errors import InvalidInput, Refused, RuleRefused, StateConflict
+from backend.ids import new_id
+from backend.invoices.balances import InvoiceBalance, find_balance, open_balances, pay_down
+from backend.ledger.service import Entry, payment_applied, payment_received, post
+from backend.messaging.contracts import ReceiptEmailRequested
+from backend.money import ZERO, Currency, currency, parse_amount
+from backend.payments.allocation import (
+    Share,
+    as_asked,
+    distinct,
+    oldest_due_first,
+    to_one_invoice,
+)
+from backend.payments.attempts import record_attempt
+from backend.payments.models import PAYMENT_ALLOCATIONS, PAYMENTS, PaymentMethod, PaymentStatus
+from backend.payments.queries import PaymentView, get_payment
+from backend.unit_of_work import UnitOfWork
+
+ALLOCATIONS_MAX = 500
+
+_P, _A = PAYMENTS, PAYMENT_ALLOCATIONS
+_ADD = Statement(sa.insert(_P))
+_ADD_ALLOCATION = Statement(sa.insert(_A))
+_SAME_EXTERNAL = Statement(
+    sa.select(_P.c.id).where(
+        _P.c.tenant_id == TENANT,
+        _P.c.external_provider == sa.bindparam("external_provider"),
+        _P.c.external_payment_id == sa.bindparam("external_payment_id"),
+    )
+)
+_APPLY_MORE = Statement(
+    sa.update(_P)
+    .where(
+        _P.c.tenant_id == TENANT,
+        _P.c.id == sa.bindparam("payment_id"),
+        _P.c.version == sa.bindparam("seen_version"),
+    )
+    .values(
+        applied_amount=sa.bindparam("new_applied_amount"),
+        unapplied_amount=sa.bindparam("new_unapplied_amount"),
+        applied_at=sa.bindparam("now"),
+        version=_P.c.version + 1,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationInput:
+    """A wanted part of a payment for one invoice."""
+
+    invoice_id: UUID
+    amount: Decimal | str | int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPayment:
+    """Money received: for one invoice, or from a customer with allocations.
+
+    `allocations` None means automatic (an exact match, else oldest due first); empty means all
+    of it stays credit. `received_on` is the tenant's calendar day, today when left out.
+    """
+
+    amount: Decimal | str | int
+    currency_code: str | None = None
+    method: PaymentMethod = PaymentMethod.MANUAL
+    invoice_id: UUID | None = None
+    customer_id: UUID | None = None
+    allocations: tuple[AllocationInput, ...] | None = None
+    keep_excess_as_credit: bool = False
+    external_provider: str | None = None
+    external_payment_id: str | None = None
+    received_on: date | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A command whose rows were found and whose values are well formed."""
+
+    customer: CustomerView
+    invoice: InvoiceBalance | None
+    amount: Decimal
+    currency: Currency
+    received_on: date
+    external: tuple[str | None, str | None]
+    note: str | None
+
+
+def record_payment(work: UnitOfWork, command: RecordPayment) -> PaymentView:
+    """Record money and apply it. Everything happens, or nothing.
+
+    Raises InvalidInput (also for a row that is not there), StateConflict (invoice_not_open,
+    duplicate_external_payment), RuleRefused (overpayment, allocations_exceed_amount,
+    currency_mismatch), NotAllowed.
+    """
+    work.actor.require(Action.PAYMENTS_WRITE)
+    return _record(work, command, _check(work, command))
+
+
+def try_payment(work: UnitOfWork, command: RecordPayment) -> PaymentView | Refused:
+    """The same, but a refusal by the rules is returned, so that its attempt is kept.
+
+    Nothing else of a refused payment stays. Raises InvalidInput and NotAllowed as they are no
+    attempts to pay.
+    """
+    work.actor.require(Action.PAYMENTS_WRITE)
+    checked = _check(work, command)
+    try:
+        with work.savepoint():
+            return _record(work, command, checked)
+    except Refused as refusal:
+        record_attempt(
+            work,
+            amount=checked.amount,
+            currency_code=checked.currency.code,
+            method=command.method,
+            customer_id=checked.customer.customer_id,
+            invoice_id=command.invoice_id,
+            external=checked.external,
+            failure=refusal,
+        )
+        return refusal
+
+
+def allocate_credit(
+    work: UnitOfWork, payment_id: UUID, allocations: Sequence[AllocationInput] | None
+) -> PaymentView:
+    """Apply what is left of a payment to invoices; None chooses the oldest due first.
+
+    Raises NotFound, InvalidInput, StateConflict (payment_not_applicable, invoice_not_open),
+    RuleRefused (insufficient_credit, overpayment), NotAllowed.
+    """
+    work.actor.require(Action.PAYMENTS_WRITE)
+    payment = get_payment(work, payment_id)
+    if payment.status is not PaymentStatus.SUCCEEDED:
+        raise StateConflict(
+            f"The payment is {payment.status}; there is nothing of it to apply.",
+            code="payment_not_applicable",
+            status=payment.status,
+        )
+    available = payment.unapplied_amount
+    if allocations is None:
+        invoices = open_balances(work, payment.customer_id, payment.currency_code)
+        shares = oldest_due_first(invoices, available)
+    else:
+        wanted = _wanted_shares(
+            work, allocations, payment.customer_id, currency(payment.currency_code)
+        )
+        shares = as_asked(wanted, available, code="insufficient_credit")
+    if not shares:
+        return payment
+    applied = sum((share.amount for share in shares), ZERO)
+    touched = work.execute(
+        _APPLY_MORE,
+        payment_id=payment_id,
+        seen_version=payment.version,
+        new_applied_amount=payment.applied_amount + applied,
+        new_unapplied_amount=available - applied,
+        now=work.now,
+    )
+    if touched != 1:
+        raise LostRace
+    # Applied today: reports of earlier days stay as they were.
+    post(work, _apply(work, payment_id, payment.currency_code, shares, work.today))
+    work.record(
+        "payment.applied",
+        "payment",
+        payment_id,
+        before={"unapplied_amount": available},
+        after={"unapplied_amount": available - applied, "allocations": _for_audit(shares)},
+    )
+    return get_payment(work, payment_id)
+
+
+def _check(work: UnitOfWork, command: RecordPayment) -> _Checked:
+    if command.invoice_id is None and command.customer_id is None:
+        raise InvalidInput.of("invoice_id", "either invoice_id or customer_id is required")
+    if command.invoice_id is not None and command.allocations is not None:
+        raise InvalidInput.of("allocations", "must not be given together with invoice_id")
+    invoice = None
+    if command.invoice_id is not None:
+        invoice = find_balance(work, command.invoice_id)
+        if invoice is None:
+            raise InvalidInput.of("invoice_id", "is not an invoice of this tenant")
+        if command.customer_id not in (None, invoice.customer_id):
+            raise InvalidInput.of("customer_id", "is not the customer of this invoice")
+    customer_id = invoice.customer_id if invoice is not None else command.customer_id
+    assert customer_id is not None
+    customer = find_customer(work, customer_id)
+    if customer is None:
+        raise InvalidInput.of("customer_id", "is not a customer of this tenant")
+    default_code = invoice.currency_code if invoice is not None else work.tenant.currency_code
+    in_currency = currency(command.currency_code or default_code)
+    amount = parse_amount(command.amount, in_currency=in_currency, field="amount")
+    if amount <= ZERO:
+        raise InvalidInput.of("amount", "must be greater than zero")
+    received_on = sensible_day(command.received_on or work.today, field="received_on")
+    if received_on > work.today:
+        raise InvalidInput.of("received_on", "must not be in the future")
+    return _Checked(
+        customer,
+        invoice,
+        amount,
+        in_currency,
+        received_on,
+        _external(command),
+        optional_text(command.note, field="note", max_length=1000, many_lines=True),
+    )
+
+
+def _external(command: RecordPayment) -> tuple[str | None, str | None]:
+    provider = optional_text(command.external_provider, field="external_provider", max_length=50)
+    payment = optional_text(
+        command.external_payment_id, field="external_payment_id", max_length=200
+    )
+    if payment is not None and provider is None:
+        raise InvalidInput.of("external_provider", "is required with external_payment_id")
+    return provider, payment
+
+
+def _record(work: UnitOfWork, command: RecordPayment, checked: _Checked) -> PaymentView:
+    provider, external_id = checked.external
+    if external_id is not None:
+        twin = work.scalar(
+            _SAME_EXTERNAL, external_provider=provider, external_payment_id=external_id
+        )
+        if twin is not None:
+            raise StateConflict(
+                f"This payment of {provider} is already recorded as {twin}.",
+                code="duplicate_external_payment",
+                payment_id=str(twin),
+            )
+    shares = _shares(work, command, checked)
+    applied = sum((share.amount for share in shares), ZERO)
+    payment_id = new_id()
+    customer_id = checked.customer.customer_id
+    work.execute(
+        _ADD,
+        id=payment_id,
+        customer_id=customer_id,
+        amount=checked.amount,
+        applied_amount=applied,
+        unapplied_amount=checked.amount - applied,
+        currency_code=checked.currency.code,
+        method=command.method,
+        status=PaymentStatus.SUCCEEDED,
+        received_on=checked.received_on,
+        applied_at=work.now if shares else None,
+        external_provider=provider,
+        external_payment_id=external_id,
+        note=checked.note,
+        correlation_id=work.actor.correlation_id,
+        created_at=work.now,
+        reversed_at=None,
+        reversal_reason=None,
+        version=1,
+    )
+    record_attempt(
+        work,
+        amount=checked.amount,
+        currency_code=checked.currency.code,
+        method=command.method,
+        customer_id=customer_id,
+        invoice_id=command.invoice_id,
+        payment_id=payment_id,
+        external=checked.external,
+    )
+    received = payment_received(
+        checked.received_on, checked.currency.code, customer_id, payment_id, checked.amount
+    )
+    applications = _apply(work, payment_id, checked.currency.code, shares, checked.received_on)
+    post(work, [received, *applications])
+    work.record(
+        "payment.recorded",
+        "payment",
+        payment_id,
+        after={
+            "customer_id": customer_id,
+            "amount": checked.amount,
+            "currency_code": checked.currency.code,
+            "received_on": checked.received_on,
+            "allocations": _for_audit(shares),
+            "unapplied_amount": checked.amount - applied,
+        },
+    )
+    if checked.customer.email is not None and checked.customer.email_status is EmailStatus.OK:
+        work.send(ReceiptEmailRequested(payment_id=payment_id))
+    return get_payment(work, payment_id)
+
+
+def _shares(work: UnitOfWork, command: RecordPayment, checked: _Checked) -> list[Share]:
+    if checked.invoice is not None:
+        if checked.invoice.currency_code != checked.currency.code:
+            raise _mismatch(checked.invoice, checked.currency)
+        return to_one_invoice(
+            checked.invoice,
+            checked.amount,
+            keep_excess_as_credit=command.keep_excess_as_credit,
+        )
+    customer_id = checked.customer.customer_id
+    if command.allocations is None:
+        invoices = open_balances(work, customer_id, checked.currency.code)
+        return oldest_due_first(invoices, checked.amount)
+    wanted = _wanted_shares(work, command.allocations, customer_id, checked.currency)
+    return as_asked(wanted, checked.amount)
+
+
+def _wanted_shares(
+    work: UnitOfWork,
+    allocations: Sequence[AllocationInput],
+    customer_id: UUID,
+    in_currency: Currency,
+) -> list[Share]:
+    if len(allocations) > ALLOCATIONS_MAX:
+        raise InvalidInput.of("allocations", f"must be at most {ALLOCATIONS_MAX}")
+    if not distinct([one.invoice_id for one in allocations]):
+        raise InvalidInput.of("allocations", "must name each invoice once")
+    shares = []
+    for index, one in enumerate(allocations):
+        at = f"allocations.{index}"
+        invoice = find_balance(work, one.invoice_id)
+        if invoice is None or invoice.customer_id != customer_id:
+            raise InvalidInput.of(f"{at}.invoice_id", "is not an invoice of this customer")
+        amount = parse_amount(one.amount, in_currency=in_currency, field=f"{at}.amount")
+        if amount <= ZERO:
+            raise InvalidInput.of(f"{at}.amount", "must be greater than zero")
+        if invoice.currency_code != in_currency.code:
+            raise _mismatch(invoice, in_currency)
+        shares.append(Share(invoice, amount))
+    return shares
+
+
+def _apply(
+    work: UnitOfWork,
+    payment_id: UUID,
+    currency_code: str,
+    shares: Sequence[Share],
+    day: date,
+) -> list[Entry]:
+    """Write the allocations and lower the balances; the ledger entries that go with them.
+
+    An application is dated `day`, or the day its invoice entered the ledger when that is later.
+    """
+    work.execute_many(
+        _ADD_ALLOCATION,
+        [
+            {
+                "id": new_id(),
+                "payment_id": payment_id,
+                "invoice_id": share.invoice.invoice_id,
+                "amount": share.amount,
+                "created_at": work.now,
+                "reversed_at": None,
+            }
+            for share in shares
+        ],
+    )
+    entries = []
+    for share in shares:
+        pay_down(work, share.invoice, share.amount)
+        assert share.invoice.posted_on is not None
+        entries.append(
+            payment_applied(
+                max(day, share.invoice.posted_on),
+                currency_code,
+                share.invoice.customer_id,
+                payment_id,
+                share.invoice.invoice_id,
+                share.amount,
+            )
+        )
+    return entries
+
+
+def _for_audit(shares: Sequence[Share]) -> list[dict[str, str]]:
+    return [
+        {"invoice_id": str(share.invoice.invoice_id), "amount": str(share.amount)}
+        for share in shares
+    ]
+
+
+def _mismatch(invoice: InvoiceBalance, in_currency: Currency) -> RuleRefused:
+    return RuleRefused(
+        f"The invoice is in {invoice.currency_code}, the payment in {in_currency.code}.",
+        code="currency_mismatch",
+        invoice_id=str(invoice.invoice_id),
+    )
