@@ -29,7 +29,9 @@ def dialog(
             primitive.overlay(class_name="overlay"),
             primitive.content(
                 primitive.title(title, as_child=False),
-                primitive.description(lead, class_name="lead"),
+                primitive.description(lead, class_name="lead")
+                if not isinstance(lead, str) or lead
+                else rx.fragment(),
                 *content,
                 class_name="dialog large" if large else "dialog",
                 data_testid=f"dlg-{name}",
@@ -49,6 +51,7 @@ def form_dialog(
     verb: Any,
     kind: theme.ButtonKind = "primary",
     lead: Any = "",
+    dismiss: str = "Cancel",
     large: bool = False,
 ) -> rx.Component:
     """A dialog with a form; a refusal is shown in it, and what was typed stays."""
@@ -60,7 +63,7 @@ def form_dialog(
             forms.problem_note(state.refusal),
             *content,
             rx.el.div(
-                basic.button("Keep as it is", on_click=state.close_dialog),
+                basic.button(dismiss, on_click=state.close_dialog),
                 basic.button(
                     rx.cond(state.busy, "Working…", verb),
                     type="submit",

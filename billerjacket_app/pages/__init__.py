@@ -1,5 +1,5 @@
 """The pages, one module each with its own State and `register(app)`."""
 
-from billerjacket_app.pages import customers, login, register
+from billerjacket_app.pages import customers, invoices, login, register
 
-ALL = (login, register, customers)
+ALL = (login, register, customers, invoices)

@@ -156,10 +156,11 @@ def page() -> rx.Component:
             state.rows,
             lambda row: [
                 table.row_header(
-                    rx.el.a(row.name, href=row.href, class_name="hit"), class_name="clip"
+                    rx.el.a(row.name, href=row.href, class_name="hit", title=row.name),
+                    class_name="clip",
                 ),
                 table.cell(row.email, class_name="clip"),
-                table.cell(row.phone, class_name="num"),
+                table.cell(row.phone),
                 table.cell(row.terms),
                 table.cell(row.reference, class_name="clip"),
                 table.cell(basic.when(row.updated), class_name="muted"),
