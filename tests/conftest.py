@@ -11,8 +11,9 @@ import pytest
 
 from backend import migrate
 from backend.actor import Actor
+from backend.customers.queries import CustomerView
 from backend.db.engine import Database
-from tests.factories import Clock, actor_in, make_tenant
+from tests.factories import Clock, actor_in, make_customer, make_tenant
 
 
 @pytest.fixture
@@ -53,3 +54,15 @@ def tenant_id(db: Database) -> UUID:
 def actor(tenant_id: UUID) -> Actor:
     """An Admin of the tenant."""
     return actor_in(tenant_id)
+
+
+@pytest.fixture
+def stranger(db: Database) -> Actor:
+    """An Admin of another tenant in the same database."""
+    return actor_in(make_tenant(db, "Northwind Heating"), who="stranger")
+
+
+@pytest.fixture
+def customer(db: Database, actor: Actor) -> CustomerView:
+    """A customer of the tenant, without an e-mail address."""
+    return make_customer(db, actor)

@@ -1,16 +1,25 @@
-"""Ready-made things for tests: a clock, tenants, actors, users."""
+"""Ready-made things for tests: a clock, tenants, actors, users, customers, invoices, payments."""
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from backend.actor import Actor, Role, platform_system
+from backend.customers.queries import CustomerView
+from backend.customers.service import CreateCustomer, create_customer
 from backend.db.engine import Database
 from backend.ids import new_id
+from backend.invoices.queries import InvoiceView, get_invoice
+from backend.invoices.service import CreateInvoice, LineInput, create_invoice, send_invoice
+from backend.payments.queries import PaymentView
+from backend.payments.service import RecordPayment, record_payment
 from backend.tenants.service import CreateTenant, add_tenant
-from backend.unit_of_work import run
+from backend.unit_of_work import read, run
 
 
 @dataclass
@@ -35,3 +44,49 @@ def make_tenant(db: Database, name: str = "Ridge Roofing", **settings: str) -> U
 def actor_in(tenant_id: UUID, role: Role = Role.ADMIN, who: str = "test") -> Actor:
     """Somebody acting in this tenant."""
     return Actor(tenant_id, role, who, new_id().hex)
+
+
+def make_customer(
+    db: Database, actor: Actor, display_name: str = "Harbor Dental Group", **fields: Any
+) -> CustomerView:
+    """A customer; without an e-mail address unless one is given, so nothing is queued."""
+    return run(db, actor, create_customer, CreateCustomer(display_name, **fields))
+
+
+def make_draft(
+    db: Database, actor: Actor, customer_id: UUID, amount: str = "100.00", **fields: Any
+) -> InvoiceView:
+    """A draft of one line that comes to `amount`; `fields` are those of CreateInvoice."""
+    lines = fields.pop("line_items", None) or [LineInput("Roof inspection", "1", amount)]
+    return run(db, actor, create_invoice, CreateInvoice(customer_id, lines, **fields))
+
+
+def make_invoice(
+    db: Database, actor: Actor, customer_id: UUID, amount: str = "100.00", **fields: Any
+) -> InvoiceView:
+    """The same, sent."""
+    draft = make_draft(db, actor, customer_id, amount, **fields)
+    return run(db, actor, send_invoice, draft.invoice_id)
+
+
+def pay(db: Database, actor: Actor, amount: str, **fields: Any) -> PaymentView:
+    """A recorded payment; `fields` are those of RecordPayment."""
+    return run(db, actor, record_payment, RecordPayment(amount, **fields))
+
+
+def invoice_now(db: Database, actor: Actor, invoice_id: UUID) -> InvoiceView:
+    """The invoice as it stands."""
+    return read(db, actor, get_invoice, invoice_id)
+
+
+def raw_rows(db: Database, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """What stands in the file, read past everything of ours."""
+    assert db.path is not None
+    with contextlib.closing(sqlite3.connect(db.path)) as connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+def raw_count(db: Database, table: str) -> int:
+    """How many rows a table has, in all tenants."""
+    count: int = raw_rows(db, f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608
+    return count
