@@ -1,0 +1,51 @@
+"""The one place where things are wired: from settings to database, queues and mailer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from backend.communications.mailbox import MailboxMailer
+from backend.communications.mailer import Mailer
+from backend.communications.smtp import SmtpMailer
+from backend.config import Settings
+from backend.db.engine import Database, utc_now
+from backend.messaging.embedded import EmbeddedTransport
+from backend.messaging.transport import Transport
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a process works with. Opened once by its entry, closed at its end."""
+
+    db: Database
+    transport: Transport
+    mailer: Mailer
+    settings: Settings
+
+    def close(self) -> None:
+        """Let go of the queues, then of the database after what it still holds."""
+        self.transport.close()
+        self.db.close()
+
+
+def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Services:
+    """Wire a process. Opens no connection yet; raises OSError when the data folder cannot be made.
+
+    `clock` gives the UTC time to everything; tests pass their own.
+    """
+    if settings.applicationinsights_connection_string is not None:
+        log.warning(
+            "telemetry.not_exported",
+            setting="APPLICATIONINSIGHTS_CONNECTION_STRING",
+            detail="this version writes logs only",
+        )
+    db = Database(settings.database_url.get_secret_value(), clock=clock)
+    smtp = settings.smtp
+    mailer: Mailer = SmtpMailer(smtp, settings.email_from) if smtp else MailboxMailer()
+    return Services(db, EmbeddedTransport(db), mailer, settings)
