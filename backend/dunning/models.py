@@ -20,14 +20,6 @@ class DunningChannel(StrEnum):
     EMAIL = "email"
 
 
-class DunningStatus(StrEnum):
-    """Where chasing an invoice stands."""
-
-    ACTIVE = "active"
-    EXHAUSTED = "exhausted"
-    ENDED = "ended"
-
-
 class DunningPlan(TenantRow, table=True):
     """An ordered set of steps. A tenant has at most one default plan."""
 
@@ -68,28 +60,24 @@ class DunningStep(TenantRow, table=True):
 
 
 class InvoiceDunningState(TenantRow, table=True):
-    """Where chasing one invoice stands: the last step sent, and on which tenant day."""
+    """How far chasing one invoice has come: the last step queued, and on which tenant day.
+
+    Whether it goes on is not kept here: the invoice's own status and holds say so, and cannot
+    disagree with themselves.
+    """
 
     __tablename__ = "invoice_dunning_states"
     __table_args__: ClassVar[Any] = owned(
         reference("invoice_id", "invoices"),
         reference("plan_id", "dunning_plans"),
         sa.UniqueConstraint("tenant_id", "invoice_id"),
-        sa.Index(
-            "ix_invoice_dunning_states__going_on",
-            "tenant_id",
-            "invoice_id",
-            sqlite_where=sa.text("status <> 'ended'"),
-            mssql_where=sa.text("status <> 'ended'"),
-        ),
+        sa.CheckConstraint("last_step_number >= 1", name="last_step_number"),
     )
 
     invoice_id: UUID = Field(sa_type=Id)
     plan_id: UUID = Field(sa_type=Id)
-    status: DunningStatus = Field(sa_type=choice(DunningStatus, "status"))
-    ended_reason: str | None = Field(default=None, sa_type=Text(64))
     last_step_number: int = Field(sa_type=sa.Integer)
-    last_step_on: date | None = Field(default=None, sa_type=sa.Date)
+    last_step_on: date = Field(sa_type=sa.Date)
     updated_at: datetime = Field(sa_type=UtcInstant)
     version: int = Field(sa_type=sa.Integer)
 

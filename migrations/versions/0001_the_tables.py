@@ -886,24 +886,13 @@ def upgrade() -> None:
         sa.Column("id", types.Id(), nullable=False),
         sa.Column("invoice_id", types.Id(), nullable=False),
         sa.Column("plan_id", types.Id(), nullable=False),
-        sa.Column(
-            "status",
-            sa.Enum(
-                "active",
-                "exhausted",
-                "ended",
-                name="status",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
-            ),
-            nullable=False,
-        ),
-        sa.Column("ended_reason", types.Text(length=64), nullable=True),
         sa.Column("last_step_number", sa.Integer(), nullable=False),
-        sa.Column("last_step_on", sa.Date(), nullable=True),
+        sa.Column("last_step_on", sa.Date(), nullable=False),
         sa.Column("updated_at", types.UtcInstant(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "last_step_number >= 1", name=op.f("ck_invoice_dunning_states__last_step_number")
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "invoice_id"],
             ["invoices.tenant_id", "invoices.id"],
@@ -925,15 +914,6 @@ def upgrade() -> None:
             "tenant_id", "invoice_id", name=op.f("uq_invoice_dunning_states__tenant_id_invoice_id")
         ),
     )
-    with op.batch_alter_table("invoice_dunning_states", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_invoice_dunning_states__going_on",
-            ["tenant_id", "invoice_id"],
-            unique=False,
-            sqlite_where=sa.text("status <> 'ended'"),
-            mssql_where=sa.text("status <> 'ended'"),
-        )
-
     op.create_table(
         "invoice_line_items",
         sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -1349,13 +1329,6 @@ def downgrade() -> None:
 
     op.drop_table("ledger_entries")
     op.drop_table("invoice_line_items")
-    with op.batch_alter_table("invoice_dunning_states", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_invoice_dunning_states__going_on",
-            sqlite_where=sa.text("status <> 'ended'"),
-            mssql_where=sa.text("status <> 'ended'"),
-        )
-
     op.drop_table("invoice_dunning_states")
     with op.batch_alter_table("communications", schema=None) as batch_op:
         batch_op.drop_index(
