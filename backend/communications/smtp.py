@@ -27,7 +27,7 @@ from backend.config import SmtpServer
 # One answer of the server may take this long, and the whole hand-over no longer than the second
 # figure, so that a server which drips one byte at a time cannot hold a worker past its lease.
 ANSWER_SECONDS_MAX = 10.0
-DELIVERY_SECONDS_MAX = 30.0
+DELIVERY_SECONDS_MAX = 25.0
 
 _ONE_ADDRESS = re.compile(
     r"""[^\s@,;:<>()\[\]\\"\x00-\x1f\x7f]+@[^\s@,;:<>()\[\]\\"\x00-\x1f\x7f]+"""

@@ -19,7 +19,6 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from pydantic import SecretStr
 
-from backend.communications.delivery import build_mailer
 from backend.communications.mailbox import MailboxMailer
 from backend.communications.mailer import (
     AddressRefused,
@@ -319,12 +318,6 @@ def test_starttls_is_never_given_up_silently() -> None:
     with serving(inbox) as port, pytest.raises(MailerUnavailable, match="STARTTLS"):
         a_mailer(port, starttls=True).deliver(an_email())
     assert inbox.envelopes == []
-
-
-def test_the_settings_choose_the_mailer() -> None:
-    assert isinstance(build_mailer(None, "billing@acme.example"), MailboxMailer)
-    server = SmtpServer.from_url("smtp://mail.example:2525")
-    assert isinstance(build_mailer(server, "billing@acme.example"), SmtpMailer)
 
 
 def test_the_mailbox_takes_everything_and_sends_nothing() -> None:

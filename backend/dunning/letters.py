@@ -1,0 +1,180 @@
+"""The e-mail that reminds a customer, made from what is still true just before it is sent."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from backend.communications.contexts import Issuer, OpenInvoice, dunning_context
+from backend.communications.letters import Dropped, Letter, address_obstacle
+from backend.communications.models import CommunicationType
+from backend.communications.queries import get_communication
+from backend.communications.templates import TemplateKey
+from backend.customers.models import CustomerHold
+from backend.customers.queries import CustomerView, get_customer
+from backend.db.statements import TENANT, Statement
+from backend.dunning.models import DUNNING_NOTICES, DUNNING_STATES
+from backend.invoices.document import document_of
+from backend.invoices.letters import EnclosedInvoice
+from backend.invoices.models import InvoiceHold, InvoiceStatus
+from backend.invoices.queries import InvoiceView, get_invoice
+from backend.unit_of_work import Reader, UnitOfWork
+
+# Mail servers take some 20 MB; an invoice of 60 lines is 0.1 MB.
+ENCLOSURES_MAX = 50
+
+_OPEN = frozenset({InvoiceStatus.SENT, InvoiceStatus.OVERDUE})
+_HELD = {
+    InvoiceHold.PAUSE: "chasing it is paused",
+    InvoiceHold.DISPUTE: "it is disputed",
+    InvoiceHold.PROMISE: "it is promised",
+    CustomerHold.PAUSE: "chasing the customer is paused",
+    CustomerHold.EXCLUDE: "the customer is excluded from chasing",
+}
+
+_N, _S = DUNNING_NOTICES, DUNNING_STATES
+_DAY = Statement(
+    sa.select(sa.func.max(_N.c.noticed_on).label("day")).where(
+        _N.c.tenant_id == TENANT, _N.c.communication_id == sa.bindparam("communication_id")
+    )
+)
+_NOTICE_OF = (
+    _N.c.tenant_id == TENANT,
+    _N.c.communication_id == sa.bindparam("communication_id"),
+    _N.c.invoice_id == sa.bindparam("invoice_id"),
+)
+_STEP = Statement(sa.select(_N.c.step_number).where(*_NOTICE_OF))
+_WITHDRAW = Statement(sa.delete(_N).where(*_NOTICE_OF))
+_STEP_BEFORE = Statement(
+    sa.select(_N.c.step_number, _N.c.noticed_on)
+    .where(_N.c.tenant_id == TENANT, _N.c.invoice_id == sa.bindparam("invoice_id"))
+    .order_by(_N.c.step_number.desc())
+    .limit(1)
+)
+_STATE_OF = (
+    _S.c.tenant_id == TENANT,
+    _S.c.invoice_id == sa.bindparam("of_invoice"),
+    _S.c.last_step_number == sa.bindparam("step"),
+)
+_START_OVER = Statement(sa.delete(_S).where(*_STATE_OF))
+_STEP_BACK = Statement(
+    sa.update(_S)
+    .where(*_STATE_OF)
+    .values(
+        last_step_number=sa.bindparam("new_step"),
+        last_step_on=sa.bindparam("new_step_on"),
+        updated_at=sa.bindparam("now"),
+        version=_S.c.version + 1,
+    )
+)
+
+
+def dunning_letter(reader: Reader, communication_id: UUID) -> Letter:
+    """The reminder as it should go out now, without the invoices that no longer belong in it.
+
+    Raises NotFound when the tenant has no such communication.
+    """
+    head = get_communication(reader, communication_id).head
+    customer = get_customer(reader, head.customer_id)
+    day = _day_of(reader, communication_id)
+    invoices = [get_invoice(reader, invoice_id) for invoice_id in head.invoice_ids]
+    invoices.sort(key=lambda invoice: (invoice.due_date, invoice.invoice_number or ""))
+    dropped = tuple(
+        Dropped(invoice.invoice_id, reason)
+        for invoice in invoices
+        if (reason := _why_not(invoice, customer, day)) is not None
+    )
+    gone = {one.invoice_id for one in dropped}
+    wanted = [invoice for invoice in invoices if invoice.invoice_id not in gone]
+    obstacle = address_obstacle(customer)
+    if not wanted:
+        reasons = sorted({one.reason for one in dropped})
+        obstacle = f"Not sent, for it was no longer needed: {', '.join(reasons)}."
+    issuer = reader.tenant.name
+    return Letter(
+        type=CommunicationType.DUNNING,
+        template_key=TemplateKey(head.template_key),
+        customer_id=customer.customer_id,
+        to_address=customer.email or head.to_address,
+        from_name=issuer,
+        invoice_ids=tuple(invoice.invoice_id for invoice in wanted),
+        step_number=head.step_number,
+        context=dunning_context(
+            Issuer(issuer),
+            customer.display_name,
+            [_open_invoice(invoice, day) for invoice in wanted],
+            today=day,
+        )
+        if wanted
+        else {},
+        enclosures=tuple(
+            EnclosedInvoice(document_of(invoice, customer, issuer))
+            for invoice in wanted[:ENCLOSURES_MAX]
+        ),
+        dropped=dropped,
+        obstacle=obstacle,
+    )
+
+
+def take_back_unsent(work: UnitOfWork, communication_id: UUID, letter: Letter) -> None:
+    """Undo the steps of invoices whose reminder is not sent, so that chasing can resume there.
+
+    A step counts as taken when its e-mail is queued; one that never left has not happened.
+    """
+    unsent = [one.invoice_id for one in letter.dropped]
+    if letter.obstacle is not None:
+        unsent.extend(letter.invoice_ids)
+    reasons = {one.invoice_id: one.reason for one in letter.dropped}
+    for invoice_id in unsent:
+        step = work.scalar(_STEP, communication_id=communication_id, invoice_id=invoice_id)
+        if step is None:
+            continue
+        work.execute(_WITHDRAW, communication_id=communication_id, invoice_id=invoice_id)
+        before = work.first(_STEP_BEFORE, invoice_id=invoice_id)
+        if before is None:
+            work.execute(_START_OVER, of_invoice=invoice_id, step=step)
+        else:
+            work.execute(
+                _STEP_BACK,
+                of_invoice=invoice_id,
+                step=step,
+                new_step=before.step_number,
+                new_step_on=before.noticed_on,
+                now=work.now,
+            )
+        work.record(
+            "dunning.step_taken_back",
+            "invoice",
+            invoice_id,
+            before={"step_number": step, "communication_id": communication_id},
+            after={"reason": reasons.get(invoice_id) or letter.obstacle},
+        )
+
+
+def _day_of(reader: Reader, communication_id: UUID) -> date:
+    """The day the evaluation spoke of; it may lie ahead when it was asked to look ahead."""
+    day: date | None = reader.scalar(_DAY, communication_id=communication_id)
+    return reader.today if day is None else max(day, reader.today)
+
+
+def _why_not(invoice: InvoiceView, customer: CustomerView, day: date) -> str | None:
+    if invoice.status not in _OPEN:
+        return f"it is {invoice.status}"
+    for holder in (invoice, customer):
+        if holder.hold_kind is not None and (holder.hold_until is None or holder.hold_until >= day):
+            return _HELD[holder.hold_kind]
+    return None
+
+
+def _open_invoice(invoice: InvoiceView, day: date) -> OpenInvoice:
+    promised = invoice.hold_kind is InvoiceHold.PROMISE
+    broken = promised and invoice.hold_until is not None and invoice.hold_until < day
+    return OpenInvoice(
+        number=invoice.invoice_number or "",
+        due_date=invoice.due_date,
+        balance_due=invoice.balance_due,
+        currency_code=invoice.currency_code,
+        broken_promise_on=invoice.hold_until if broken else None,
+    )
