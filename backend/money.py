@@ -72,18 +72,22 @@ def parse_decimal(value: object, *, places: int, field: str) -> Decimal:
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise InvalidInput.of(field, "must be a decimal number")
+    # Decimal itself would also take "1_000" and the digits of every script.
+    if isinstance(value, str) and (not value.isascii() or "_" in value):
+        raise InvalidInput.of(field, "must be a decimal number")
     try:
         number = Decimal(value)
     except InvalidOperation:
         raise InvalidInput.of(field, "must be a decimal number") from None
     if not number.is_finite():
         raise InvalidInput.of(field, "must be a finite number")
-    if abs(number) > MAX_QUANTITY:
+    # Copied, not calculated: abs() of "1e999999999" overflows.
+    if number.copy_abs() > MAX_QUANTITY:
         raise InvalidInput.of(field, "is too large")
     exact = number.quantize(Decimal(1).scaleb(-places))
     if exact != number:
         raise InvalidInput.of(field, f"must have at most {places} decimals")
-    return exact
+    return exact + 0  # There is no minus zero in money.
 
 
 def parse_amount(value: object, *, in_currency: Currency, field: str) -> Decimal:
