@@ -6,6 +6,7 @@ committed. Looking for work is a read, so an idle consumer never takes the write
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from backend.unit_of_work import Reader, UnitOfWork, read, run
 _SEND_MAX = 250
 # A step back of the clock that is more than the drift that time services correct.
 _SET_BACK = timedelta(seconds=2)
+# Another worker was quicker: look again, but do not run in circles while it commits.
+_TAKEN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +115,16 @@ class EmbeddedTransport:
             seen = self._db.version_seen()
             self._notice_clock(queue)
             due_at = read(self._db, self._actor, _next_due, queue)
-            wait = deadline - time.monotonic()
+            until_due = math.inf
             if due_at is not None:
                 until_due = (due_at - self._db.clock()).total_seconds()
                 if until_due <= 0:
                     deliveries = self._claim(queue, messages_max)
                     if deliveries:
                         return deliveries
-                    continue  # Another worker was quicker.
-                wait = min(wait, until_due)
-            if time.monotonic() >= deadline:
+                    until_due = _TAKEN_SECONDS
+            wait = min(deadline - time.monotonic(), until_due)
+            if deadline <= time.monotonic():
                 break
             self._db.wait_for_change(seen, timeout_seconds=wait)
         return []

@@ -111,10 +111,7 @@ _BURY = PlatformStatement(
     )
 )
 _NEXT = PlatformStatement(
-    sa.select(_Q.available_at)
-    .where(_OF_QUEUE, _WAITING)
-    .order_by(_Q.available_at, _Q.row_id)
-    .limit(1)
+    sa.select(sa.func.min(_Q.available_at).label("available_at")).where(_OF_QUEUE, _WAITING)
 )
 _IS_DUE = _Q.available_at <= _NOW
 _COUNT_WAITING = PlatformStatement(
@@ -295,8 +292,7 @@ def bury(
 
 def next_due(connection: Connection, queue: Queue) -> datetime | None:
     """When the next message is due, which may have passed; None for an empty queue."""
-    rows = connection.query(_NEXT, {"of_queue": queue.value})
-    due: datetime | None = rows[0].available_at if rows else None
+    due: datetime | None = connection.query(_NEXT, {"of_queue": queue.value})[0].available_at
     return due
 
 

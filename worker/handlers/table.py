@@ -1,0 +1,28 @@
+"""Which handler serves which message. What is not listed here is dead-lettered as unknown.
+
+The messages of webhooks are known to the contracts but not served in this version.
+"""
+
+from __future__ import annotations
+
+from backend.messaging.contracts import (
+    ApplyPayment,
+    DunningEmailRequested,
+    EmailSendRequested,
+    EvaluateDunning,
+    InvoiceEmailRequested,
+    ReceiptEmailRequested,
+)
+from worker.dispatch import Handlers
+from worker.handlers.dunning import evaluate
+from worker.handlers.email import send_again, send_dunning, send_invoice, send_receipt
+from worker.handlers.payments import apply_payment
+
+HANDLERS: Handlers = {
+    InvoiceEmailRequested: send_invoice,
+    ReceiptEmailRequested: send_receipt,
+    DunningEmailRequested: send_dunning,
+    EmailSendRequested: send_again,
+    EvaluateDunning: evaluate,
+    ApplyPayment: apply_payment,
+}
