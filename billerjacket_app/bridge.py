@@ -97,6 +97,9 @@ async def call(
     try:
         actor = await _actor(state, correlation_id)
         value = await run_async(services().db, actor, use_case, *args, **kwargs)
+        if isinstance(value, errors.Refused):
+            # Returned, not raised: the attempt was recorded with its refusal.
+            return Outcome(problem=problem_of(value, correlation_id))
     except Exception as error:  # noqa: BLE001  (this is the entrance: nothing passes it)
         return Outcome(problem=problem_of(error, correlation_id))
     return Outcome(value)

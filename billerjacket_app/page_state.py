@@ -80,6 +80,8 @@ class PageState(rx.State, mixin=True):
     errors: dict[str, str] = {}
     busy: bool = False
 
+    # Names the form that is open: the same form sent twice does its work once.
+    _form_key: str = ""
     _path: str = ""
     _watcher: str = ""
     _position: int = -1
@@ -160,6 +162,8 @@ class PageState(rx.State, mixin=True):
         """`bridge.call` as the person signed in; a refusal is kept for the open form."""
         outcome = await bridge.call(self, use_case, *args, **kwargs)
         self.busy = False
+        if outcome.problem:
+            self._form_key = uuid.uuid4().hex
         self.refusal = outcome.problem
         self.errors = dict(outcome.problem.errors)
         return outcome
@@ -193,6 +197,7 @@ class PageState(rx.State, mixin=True):
     def open_dialog(self, name: str) -> None:
         """Open one of the page's dialogs."""
         self.close_dialog_now()
+        self._form_key = uuid.uuid4().hex
         self.dialog = name
 
     @rx.event
