@@ -135,6 +135,7 @@ def queue_email(work: UnitOfWork, letter: Letter, *, source_message_id: UUID | N
         id=communication_id,
         customer_id=letter.customer_id,
         payment_id=letter.payment_id,
+        dunning_run_id=None,
         channel=Channel.EMAIL,
         type=letter.type,
         status=CommunicationStatus.QUEUED,
