@@ -78,8 +78,7 @@ _REASON = sa.case(
             (_C.c.email_status == constant("bounced"), NotChased.EMAIL_BOUNCED),
             (_PLAN.c.id.is_(None), NotChased.NO_ACTIVE_PLAN),
             (_STEP.c.id.is_(None), NotChased.STEPS_EXHAUSTED),
-            # The day's own notice need only be looked for when the newest is not older.
-            (sa.and_(_STATE.c.last_step_on >= AS_OF, _NOTICED), NotChased.CHASED_THAT_DAY),
+            (_NOTICED, NotChased.CHASED_THAT_DAY),
             (
                 days_between(_I.c.due_date, AS_OF) < _STEP.c.days_after_due,
                 NotChased.NEXT_STEP_NOT_DUE,

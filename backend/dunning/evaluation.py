@@ -132,11 +132,7 @@ _MOVE_STATES = Statement(
     .values(
         plan_id=PLAN_OF_CUSTOMER,
         last_step_number=_NOTICE.c.step_number,
-        # A run for an earlier day does not make the newest step older.
-        last_step_on=sa.case(
-            (_STATE.c.last_step_on > _NOTICE.c.noticed_on, _STATE.c.last_step_on),
-            else_=_NOTICE.c.noticed_on,
-        ),
+        last_step_on=_NOTICE.c.noticed_on,
         updated_at=_NOTICE.c.created_at,
         version=_STATE.c.version + 1,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from backend.communications.contexts import Issuer, OpenInvoice, dunning_context
 from backend.communications.letters import Dropped, Letter, address_obstacle
-from backend.communications.models import CommunicationType
+from backend.communications.models import COMMUNICATION_INVOICES, CommunicationType
 from backend.communications.queries import get_communication
 from backend.communications.templates import TemplateKey
 from backend.customers.models import CustomerHold
@@ -18,8 +19,8 @@ from backend.db.statements import TENANT, Statement
 from backend.dunning.models import DUNNING_NOTICES, DUNNING_STATES
 from backend.invoices.document import document_of
 from backend.invoices.letters import EnclosedInvoice
-from backend.invoices.models import InvoiceHold, InvoiceStatus
-from backend.invoices.queries import InvoiceView, get_invoice
+from backend.invoices.models import INVOICES, InvoiceHold, InvoiceStatus
+from backend.invoices.queries import get_invoice
 from backend.unit_of_work import Reader, UnitOfWork
 
 # Mail servers take some 20 MB; an invoice of 60 lines is 0.1 MB.
@@ -34,7 +35,23 @@ _HELD = {
     CustomerHold.EXCLUDE: "the customer is excluded from chasing",
 }
 
-_N, _S = DUNNING_NOTICES, DUNNING_STATES
+_N, _S, _I, _LINK = DUNNING_NOTICES, DUNNING_STATES, INVOICES, COMMUNICATION_INVOICES
+# One query for however many invoices a customer has: the letter is made inside a transaction too.
+_INVOICES_OF = Statement(
+    sa.select(
+        _I.c.id.label("invoice_id"),
+        _I.c.invoice_number,
+        _I.c.status,
+        _I.c.due_date,
+        _I.c.balance_due,
+        _I.c.currency_code,
+        _I.c.hold_kind,
+        _I.c.hold_until,
+    )
+    .join(_LINK, sa.and_(_LINK.c.tenant_id == _I.c.tenant_id, _LINK.c.invoice_id == _I.c.id))
+    .where(_I.c.tenant_id == TENANT, _LINK.c.communication_id == sa.bindparam("communication_id"))
+    .order_by(_I.c.due_date, _I.c.row_id)
+)
 _DAY = Statement(
     sa.select(sa.func.max(_N.c.noticed_on).label("day")).where(
         _N.c.tenant_id == TENANT, _N.c.communication_id == sa.bindparam("communication_id")
@@ -79,8 +96,7 @@ def dunning_letter(reader: Reader, communication_id: UUID) -> Letter:
     head = get_communication(reader, communication_id).head
     customer = get_customer(reader, head.customer_id)
     day = _day_of(reader, communication_id)
-    invoices = [get_invoice(reader, invoice_id) for invoice_id in head.invoice_ids]
-    invoices.sort(key=lambda invoice: (invoice.due_date, invoice.invoice_number or ""))
+    invoices = reader.rows(_INVOICES_OF, communication_id=communication_id)
     dropped = tuple(
         Dropped(invoice.invoice_id, reason)
         for invoice in invoices
@@ -110,7 +126,7 @@ def dunning_letter(reader: Reader, communication_id: UUID) -> Letter:
         if wanted
         else {},
         enclosures=tuple(
-            EnclosedInvoice(document_of(invoice, customer, issuer))
+            EnclosedInvoice(document_of(get_invoice(reader, invoice.invoice_id), customer, issuer))
             for invoice in wanted[:ENCLOSURES_MAX]
         ),
         dropped=dropped,
@@ -159,7 +175,7 @@ def _day_of(reader: Reader, communication_id: UUID) -> date:
     return reader.today if day is None else max(day, reader.today)
 
 
-def _why_not(invoice: InvoiceView, customer: CustomerView, day: date) -> str | None:
+def _why_not(invoice: Any, customer: CustomerView, day: date) -> str | None:
     if invoice.status not in _OPEN:
         return f"it is {invoice.status}"
     for holder in (invoice, customer):
@@ -168,7 +184,7 @@ def _why_not(invoice: InvoiceView, customer: CustomerView, day: date) -> str | N
     return None
 
 
-def _open_invoice(invoice: InvoiceView, day: date) -> OpenInvoice:
+def _open_invoice(invoice: Any, day: date) -> OpenInvoice:
     promised = invoice.hold_kind is InvoiceHold.PROMISE
     broken = promised and invoice.hold_until is not None and invoice.hold_until < day
     return OpenInvoice(

@@ -25,7 +25,6 @@ from backend.dunning.plans import (
     update_plan,
 )
 from backend.dunning.preview import preview_run
-from backend.dunning.recheck import noticed_invoices, still_due
 from backend.messaging.contracts import EvaluateDunning
 from backend.unit_of_work import UnitOfWork
 
@@ -40,13 +39,11 @@ __all__ = [
     "hold_customer",
     "hold_invoice",
     "list_plans",
-    "noticed_invoices",
     "preview_run",
     "release_customer",
     "release_invoice",
     "request_evaluation",
     "run_evaluation",
-    "still_due",
     "update_plan",
 ]
 
