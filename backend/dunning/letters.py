@@ -27,10 +27,12 @@ from backend.unit_of_work import Reader, UnitOfWork
 ENCLOSURES_MAX = 50
 
 _OPEN = frozenset({InvoiceStatus.SENT, InvoiceStatus.OVERDUE})
-_HELD = {
+_INVOICE_HELD = {
     InvoiceHold.PAUSE: "chasing it is paused",
     InvoiceHold.DISPUTE: "it is disputed",
     InvoiceHold.PROMISE: "it is promised",
+}
+_CUSTOMER_HELD = {
     CustomerHold.PAUSE: "chasing the customer is paused",
     CustomerHold.EXCLUDE: "the customer is excluded from chasing",
 }
@@ -178,10 +180,16 @@ def _day_of(reader: Reader, communication_id: UUID) -> date:
 def _why_not(invoice: Any, customer: CustomerView, day: date) -> str | None:
     if invoice.status not in _OPEN:
         return f"it is {invoice.status}"
-    for holder in (invoice, customer):
-        if holder.hold_kind is not None and (holder.hold_until is None or holder.hold_until >= day):
-            return _HELD[holder.hold_kind]
+    if invoice.hold_kind is not None and _stands(invoice.hold_until, day):
+        return _INVOICE_HELD[invoice.hold_kind]
+    if customer.hold_kind is not None and _stands(customer.hold_until, day):
+        return _CUSTOMER_HELD[customer.hold_kind]
     return None
+
+
+def _stands(until: date | None, day: date) -> bool:
+    """Whether a hold is in force; its last day is included."""
+    return until is None or until >= day
 
 
 def _open_invoice(invoice: Any, day: date) -> OpenInvoice:
