@@ -9,16 +9,15 @@ runs on the driver's own cursor: about a fifth of the cost of executing the clau
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ColumnElement, TextClause
-from sqlalchemy.sql.selectable import AliasedReturnsRows, Join
+from sqlalchemy.sql.elements import BindParameter, ColumnElement, TextClause
 
+from backend.db.scope import unscoped_insert, unscoped_tables
 from backend.db.types import Id
 
 TENANT: BindParameter[UUID] = sa.bindparam("tenant_id", type_=Id())
@@ -106,9 +105,9 @@ class Statement:
                 raise UnscopedStatement(str(self.clause))
             return
         if isinstance(self.clause, sa.Insert):
-            loose = _unscoped_insert(self.clause, self._columns or ())
+            loose = unscoped_insert(self.clause, self._columns or ())
         else:
-            loose = _unscoped_tables(self.clause)
+            loose = unscoped_tables(self.clause)
         if loose:
             raise UnscopedStatement(f"not tied to a tenant: {sorted(loose)} in {self.clause}")
 
@@ -133,109 +132,3 @@ def _columns_to_insert(clause: sa.Insert) -> list[str]:
     if given:
         return [column.key for column in given]
     return [column.key for column in clause.table.columns if column.key != "row_id"]
-
-
-def _elements(clause: Any) -> Iterator[Any]:
-    """Every element of a clause, into subqueries and CTEs too."""
-    seen: set[int] = set()
-    stack = [clause]
-    while stack:
-        for element in visitors.iterate(stack.pop()):
-            if id(element) in seen:
-                continue
-            seen.add(id(element))
-            yield element
-            if isinstance(element, sa.Select):
-                stack.extend(element.get_final_froms())
-            elif isinstance(element, sa.Insert | sa.Update | sa.Delete):
-                stack.append(element.table)
-                selected = getattr(element, "select", None)
-                if isinstance(element, sa.Insert) and selected is not None:
-                    stack.append(selected)
-                stack.extend(getattr(element, "_where_criteria", ()))
-            elif isinstance(element, AliasedReturnsRows):
-                stack.append(element.element)
-            elif isinstance(element, Join):
-                stack.extend((element.left, element.right))
-            table = getattr(element, "table", None)
-            is_column = isinstance(element, sa.Column) and table is not None
-            if is_column or isinstance(table, AliasedReturnsRows):
-                stack.append(table)
-
-
-def _unscoped_tables(clause: Any) -> set[str]:
-    """Names of tenant tables in the clause with no path of equalities to TENANT."""
-    sources: dict[int, str] = {}
-    aliased: set[int] = set()
-    links: list[tuple[int, int]] = []
-    tied: set[int] = set()
-    for element in list(_elements(clause)):
-        if isinstance(element, AliasedReturnsRows) and isinstance(element.element, sa.Table):
-            if "tenant_id" in element.element.c:
-                sources[id(element)] = element.element.name
-            aliased.add(id(element.element))
-        if isinstance(element, BinaryExpression) and element.operator is operators.eq:
-            sides = [_tenant_source(side) for side in (element.left, element.right)]
-            owners = [side for side in sides if isinstance(side, int)]
-            if TENANT_MARK in sides:
-                tied.update(owners)
-            elif len(owners) == 2:
-                links.append((owners[0], owners[1]))
-    for element in list(_elements(clause)):
-        if isinstance(element, sa.Table) and "tenant_id" in element.c:
-            # A table met only through its alias is not itself a source of rows.
-            if id(element) in aliased and not _named_directly(clause, element):
-                continue
-            sources[id(element)] = element.name
-    changed = True
-    while changed:
-        changed = False
-        for one, other in links:
-            if (one in tied) != (other in tied):
-                tied.update((one, other))
-                changed = True
-    return {name for source, name in sources.items() if source not in tied}
-
-
-def _unscoped_insert(clause: sa.Insert, columns: Sequence[str]) -> set[str]:
-    """The table inserted into when its tenant is not given, and loose ones that are read."""
-    names: Sequence[str] = columns if clause.select is None else clause._select_names or ()
-    loose = set() if clause.select is None else _unscoped_tables(clause.select)
-    given = "tenant_id" in names
-    if given and clause.select is not None:
-        # The rows come from a query: their tenant must be the actor's, or that of a tied table.
-        source = list(clause.select.selected_columns)[list(names).index("tenant_id")]
-        given = _tenant_source(getattr(source, "element", source)) is not None
-    if "tenant_id" in clause.table.c and not given:
-        loose.add(clause.table.name)
-    return loose
-
-
-TENANT_MARK = "tenant"
-
-
-def _tenant_source(side: Any) -> int | str | None:
-    if isinstance(side, BindParameter) and side.key == "tenant_id":
-        return TENANT_MARK
-    if getattr(side, "key", None) == "tenant_id" and getattr(side, "table", None) is not None:
-        return id(side.table)
-    return None
-
-
-def _named_directly(clause: Any, table: sa.Table) -> bool:
-    for element in _elements(clause):
-        if isinstance(element, sa.Select) and any(
-            source is table or (isinstance(source, Join) and _joins(source, table))
-            for source in element.get_final_froms()
-        ):
-            return True
-        if isinstance(element, sa.Update | sa.Delete | sa.Insert) and element.table is table:
-            return True
-    return False
-
-
-def _joins(join: Join, table: sa.Table) -> bool:
-    return any(
-        side is table or (isinstance(side, Join) and _joins(side, table))
-        for side in (join.left, join.right)
-    )
