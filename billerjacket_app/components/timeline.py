@@ -59,7 +59,7 @@ class TimelineDay:
     """The entries of one calendar day of the tenant."""
 
     heading: str = ""
-    items: list[TimelineItem] = field(default_factory=list)
+    events: list[TimelineItem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _day(day: Any, unfold: Any) -> rx.Component:
         rx.el.h3(day.heading),
         rx.el.ol(
             rx.foreach(
-                day.items.to(list[TimelineItem]),
+                day.events,
                 lambda item: rx.cond(item.folded > 0, _folded(item, unfold), _entry(item)),
             ),
             class_name="tl",
@@ -180,7 +180,7 @@ def _entry(item: Any) -> rx.Component:
             rx.cond(
                 item.changes.length() > 0,
                 rx.el.div(
-                    rx.foreach(item.changes.to(list[Change]), _change), class_name="diff"
+                    rx.foreach(item.changes, _change), class_name="diff"
                 ),
                 rx.fragment(),
             ),
