@@ -1,22 +1,16 @@
 """E-mails from message to mailbox: sent once, checked again at the last moment, told apart."""
 
-import io
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import pytest
-from pypdf import PdfReader
 
 from backend.actor import Actor, Role
-from backend.bootstrap import Services
 from backend.communications.letters import Letter
 from backend.communications.mailbox import MailboxMailer
 from backend.communications.mailer import (
     AddressRefused,
     EmailRefused,
-    Mailer,
     MailerUnavailable,
     OutgoingEmail,
     ProviderReceipt,
@@ -32,7 +26,8 @@ from backend.communications.queries import (
 )
 from backend.communications.sending import LOOKS_MAX, Source, send_letter
 from backend.communications.service import mark_failed, mark_sent, send_again
-from backend.config import Settings
+from backend.communications.smtp import SmtpMailer
+from backend.config import SmtpServer
 from backend.customers.models import EmailStatus
 from backend.customers.queries import CustomerView, get_customer
 from backend.customers.service import update_customer
@@ -40,36 +35,19 @@ from backend.db.engine import Database
 from backend.errors import Busy, InvalidInput, NotAllowed, NotFound, StateConflict
 from backend.invoices.letters import invoice_letter
 from backend.invoices.service import cancel_invoice
-from backend.messaging.embedded import EmbeddedTransport
-from backend.messaging.envelope import Envelope, read_envelope, read_message
 from backend.payments.reversal import reverse_payment
 from backend.unit_of_work import Reader, read, run
+from tests.emails import (
+    HOST,
+    Inbox,
+    RecordingMailer,
+    envelopes,
+    handle,
+    handle_all,
+    serving,
+    text_of,
+)
 from tests.factories import actor_in, make_customer, make_invoice, pay, raw_count, raw_rows
-from worker.handlers import email as handlers
-
-HANDLERS: dict[str, Callable[..., None]] = {
-    "email.invoice_requested": handlers.send_invoice,
-    "email.receipt_requested": handlers.send_receipt,
-    "email.dunning_requested": handlers.send_dunning,
-    "email.send_requested": handlers.send_again,
-}
-
-
-@dataclass
-class RecordingMailer:
-    """Takes e-mails, or fails with what it was told, in order."""
-
-    problems: list[Exception] = field(default_factory=list)
-    taken: list[OutgoingEmail] = field(default_factory=list)
-    before_taking: Callable[[], object] = lambda: None
-    keeps_contents: bool = False
-
-    def deliver(self, email: OutgoingEmail) -> ProviderReceipt:
-        self.before_taking()
-        if self.problems:
-            raise self.problems.pop(0)
-        self.taken.append(email)
-        return ProviderReceipt(f"taken-{len(self.taken)}")
 
 
 @pytest.fixture
@@ -80,26 +58,6 @@ def mailer() -> RecordingMailer:
 @pytest.fixture
 def payer(db: Database, actor: Actor) -> CustomerView:
     return make_customer(db, actor, "Harbor Dental Group", email="ap@harbor.example")
-
-
-def services_with(db: Database, mailer: Mailer) -> Services:
-    return Services(db, EmbeddedTransport(db), mailer, Settings())
-
-
-def envelopes(db: Database) -> list[Envelope]:
-    rows = raw_rows(db, "SELECT body FROM outbox WHERE queue = 'email-send' ORDER BY row_id")
-    return [read_envelope(row[0].encode()) for row in rows]
-
-
-def handle(db: Database, mailer: Mailer, envelope: Envelope) -> None:
-    actor = Actor.system(envelope.tenant_id, envelope.correlation_id)
-    handler = HANDLERS[envelope.message_type]
-    handler(services_with(db, mailer), actor, envelope, read_message(envelope))
-
-
-def handle_all(db: Database, mailer: Mailer) -> None:
-    for envelope in envelopes(db):
-        handle(db, mailer, envelope)
 
 
 def communications(db: Database, actor: Actor, **narrowed: Any) -> list[CommunicationView]:
@@ -116,10 +74,6 @@ def audited(db: Database, entity_id: UUID) -> list[str]:
         db, "SELECT action FROM audit_log WHERE entity_id = ? ORDER BY sequence", entity_id.hex
     )
     return [row[0] for row in rows]
-
-
-def text_of(pdf: bytes) -> str:
-    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
 
 
 def test_a_sent_invoice_reaches_its_customer_with_its_pdf(
@@ -455,3 +409,32 @@ def test_another_tenant_sees_nothing_and_can_do_nothing(
     with pytest.raises(NotFound):
         handle(db, mailer, forged)
     assert mailer.taken == []
+
+
+def test_one_refused_address_among_many_stops_nobody_else(
+    db: Database, actor: Actor, payer: CustomerView
+) -> None:
+    class RefusesOne(Inbox):
+        async def handle_RCPT(  # noqa: N802
+            self, server: object, session: object, envelope: Any, address: str, options: object
+        ) -> str:
+            self.rcpt = "550 5.1.1 No such user" if "gone" in address else "250 OK"
+            return await super().handle_RCPT(server, session, envelope, address, options)
+
+    gone = make_customer(db, actor, "Gone LLC", email="gone@harbor.example")
+    for customer in (gone, payer, gone, payer):
+        make_invoice(db, actor, customer.customer_id)
+    inbox = RefusesOne()
+    with serving(inbox) as port:
+        server = SmtpServer(HOST, port, username=None, password=None, starttls=False)
+        handle_all(db, SmtpMailer(server, "billing@ridge.example"))
+    assert [view.status.value for view in reversed(communications(db, actor))] == [
+        "failed",
+        "sent",
+        "failed",
+        "sent",
+    ]
+    assert len(inbox.envelopes) == 2
+    assert read(db, actor, get_customer, gone.customer_id).email_status is EmailStatus.BOUNCED
+    assert read(db, actor, get_customer, payer.customer_id).email_status is EmailStatus.OK
+    assert "came back" in str(communications(db, actor)[1].error)

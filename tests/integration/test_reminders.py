@@ -35,8 +35,8 @@ from backend.invoices.models import InvoiceHold
 from backend.invoices.queries import InvoiceView
 from backend.invoices.service import void_invoice
 from backend.unit_of_work import read, run
+from tests.emails import RecordingMailer, handle_all, text_of
 from tests.factories import Clock, actor_in, make_customer, make_invoice, pay, raw_rows
-from tests.integration.test_email_sending import RecordingMailer, handle_all, text_of
 
 
 @pytest.fixture

@@ -10,13 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.message import EmailMessage
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
+from aiosmtpd.smtp import AuthResult, LoginPassword
 from pydantic import SecretStr
 
 from backend.communications.mailbox import MailboxMailer
@@ -29,8 +27,8 @@ from backend.communications.mailer import (
 )
 from backend.communications.smtp import SmtpMailer, compose
 from backend.config import SmtpServer
+from tests.emails import HOST, Inbox, free_port, serving
 
-HOST = "127.0.0.1"
 DATA = Path(__file__).parents[1] / "data"
 CERTIFICATE = DATA / "localhost-certificate.pem"
 COMMUNICATION_ID = UUID("01890000-0000-7000-8000-000000000001")
@@ -48,52 +46,6 @@ def an_email(to_address: str = "ap@harborview.example", **changes: object) -> Ou
         "attachments": (Attachment("INV-000123.pdf", "application/pdf", b"%PDF-1.7\x00\xff"),),
     }
     return OutgoingEmail(**(facts | changes))  # type: ignore[arg-type]
-
-
-class Inbox:
-    """A handler that accepts e-mails, or answers as it is told."""
-
-    def __init__(self, *, rcpt: str = "250 OK", data: str = "250 OK") -> None:
-        self.rcpt, self.data = rcpt, data
-        self.envelopes: list[Envelope] = []
-
-    async def handle_RCPT(  # noqa: N802 (the name that aiosmtpd calls)
-        self, _server: object, _session: object, envelope: Envelope, address: str, _options: object
-    ) -> str:
-        if self.rcpt.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return self.rcpt
-
-    async def handle_DATA(  # noqa: N802
-        self, _server: object, _session: object, envelope: Envelope
-    ) -> str:
-        self.envelopes.append(envelope)
-        return self.data
-
-    def message(self) -> EmailMessage:
-        """The only e-mail, parsed."""
-        [envelope] = self.envelopes
-        content = envelope.content
-        assert isinstance(content, bytes)
-        message = email.message_from_bytes(content, policy=email.policy.default)
-        assert isinstance(message, EmailMessage)
-        return message
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def serving(inbox: Inbox, **options: object) -> Iterator[int]:
-    controller = Controller(inbox, hostname=HOST, port=free_port(), **options)  # type: ignore[arg-type]
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
 
 
 def a_mailer(port: int, **changes: object) -> SmtpMailer:
