@@ -53,12 +53,7 @@ class Inbox:
         self.envelopes: list[SmtpEnvelope] = []
 
     async def handle_RCPT(  # noqa: N802 (the name that aiosmtpd calls)
-        self,
-        _server: object,
-        _session: object,
-        envelope: SmtpEnvelope,
-        address: str,
-        _options: object,
+        self, _server: object, _session: object, to: SmtpEnvelope, address: str, _options: object
     ) -> str:
         if self.rcpt.startswith("250"):
             to.rcpt_tos.append(address)
