@@ -1,0 +1,131 @@
+"""The kinds of fields in requests: exact, strict, and described in the OpenAPI document.
+
+Numbers may be JSON numbers or text; both arrive exact. What depends on the tenant, the currency or
+another row is the services' business.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from backend.checks import EARLIEST_DAY, LATEST_DAY
+from backend.errors import InvalidInput
+from backend.money import MAX_AMOUNT, parse_decimal
+from backend.paging import LIMIT_DEFAULT, LIMIT_MAX
+
+_DECIMAL_TEXT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+_UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_DAY_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_LIMIT_TEXT = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+def is_uuid(text: str) -> bool:
+    """Whether the text is a UUID in its usual form."""
+    return _UUID_TEXT.fullmatch(text) is not None
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    # The message holds no braces of ours to fill in: they would be read as a template.
+    return PydanticCustomError("invalid", "{message}", {"message": message})
+
+
+def _decimal(value: Any, places: int, maximum: Decimal) -> Decimal:
+    if isinstance(value, str) and not _DECIMAL_TEXT.fullmatch(value):
+        raise _wrong("must be a decimal number")
+    try:
+        number = parse_decimal(value, places=places, field="")
+    except InvalidInput as refused:
+        raise _wrong(refused.errors[0].message) from None
+    if abs(number) > maximum:
+        raise _wrong(f"must be at most {maximum}")
+    return number
+
+
+def _amount(value: Any) -> Decimal:
+    return _decimal(value, 2, MAX_AMOUNT)
+
+
+def _quantity(value: Any) -> Decimal:
+    return _decimal(value, 4, MAX_AMOUNT)
+
+
+def _uuid(value: Any) -> UUID:
+    if not isinstance(value, str) or not is_uuid(value):
+        raise _wrong("must be a UUID")
+    return UUID(value)
+
+
+def _day(value: Any) -> date:
+    if not isinstance(value, str) or not _DAY_TEXT.fullmatch(value):
+        raise _wrong("must be a date, YYYY-MM-DD")
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise _wrong("is not a day of the calendar") from None
+    if not EARLIEST_DAY <= day <= LATEST_DAY:
+        raise _wrong(f"must be between {EARLIEST_DAY} and {LATEST_DAY}")
+    return day
+
+
+def _limit(value: Any) -> int:
+    if not _LIMIT_TEXT.fullmatch(value) or not 1 <= int(value) <= LIMIT_MAX:
+        raise _wrong(f"must be a whole number between 1 and {LIMIT_MAX}")
+    return int(value)
+
+
+def _decimal_schema(places: int, example: str, *, exclusive: bool = False) -> dict[str, Any]:
+    number: dict[str, Any] = {"type": "number"}
+    number["exclusiveMinimum" if exclusive else "minimum"] = 0
+    number["maximum"] = 999_999_999_999
+    return {
+        "anyOf": [
+            {"type": "string", "pattern": rf"^[0-9]{{1,12}}(\.[0-9]{{1,{places}}})?$"},
+            number,
+        ],
+        "description": f"A decimal, as text or number, with at most {places} decimals.",
+        "examples": [example],
+    }
+
+
+Amount = Annotated[Decimal, PlainValidator(_amount), WithJsonSchema(_decimal_schema(2, "1234.50"))]
+Quantity = Annotated[
+    Decimal, PlainValidator(_quantity), WithJsonSchema(_decimal_schema(4, "2.5", exclusive=True))
+]
+Rate = Annotated[Decimal, PlainValidator(_quantity), WithJsonSchema(_decimal_schema(4, "8.25"))]
+Id = Annotated[UUID, PlainValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+Day = Annotated[
+    date,
+    PlainValidator(_day),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-03-31"]}),
+]
+Limit = Annotated[
+    int,
+    PlainValidator(_limit),
+    WithJsonSchema(
+        {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT}
+    ),
+]
+
+# Control characters are never part of a text; line breaks and tabs are where lines are possible.
+_LINE = r"[^\x00-\x1f\x7f-\x9f]"
+_LINES = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+
+
+def one_line(maximum: int) -> StringConstraints:
+    """Constrains text to one line of up to this many characters; it may be empty."""
+    return StringConstraints(strict=True, max_length=maximum, pattern=f"^{_LINE}*$")
+
+
+def many_lines(maximum: int) -> StringConstraints:
+    """Constrains text to this many characters, line breaks and tabs included; it may be empty."""
+    return StringConstraints(strict=True, max_length=maximum, pattern=f"^{_LINES}*$")
+
+
+Switch = Annotated[bool, Field(strict=True)]

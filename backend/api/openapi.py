@@ -1,0 +1,213 @@
+"""The OpenAPI document: what FastAPI reads from the signatures, and what it cannot know.
+
+Added here: the two headers that say who calls, correlation and idempotency, and every error an
+endpoint can answer with, each as a problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from backend.api.endpoints import KEY_LENGTH_MAX, Endpoint, Idempotency
+from backend.api.problems import TITLES, TYPE_PREFIX
+from backend.api.schemas.common import Problem, Queued
+
+TITLE = "BillerJacket API"
+VERSION = "1.0.0"
+DESCRIPTION = f"""
+Invoices, payments and chasing for businesses that bill by the job. JSON, snake_case.
+
+**Who calls.** Every request carries `X-Api-Key` and `X-Tenant-Id`. What is checked, in this order:
+who it is (401, 400, 403), whether its role may (403), the headers (400), the body (413, 415, 422),
+and at last the state of things (404, 409, 422).
+
+**Money** is exact: answers write decimals as text (`"1234.50"`, `"1000"` where the currency has
+none); requests may use text or JSON numbers with at most two decimals. Dates are `YYYY-MM-DD` in
+the tenant's time zone, instants are ISO 8601 in UTC, ids are UUIDs. Unknown fields are ignored.
+
+**Safe to repeat.** Send an `Idempotency-Key` (1 to {KEY_LENGTH_MAX} printable characters) with any
+POST; where money moves it is required. The same key and body get the first answer again, marked
+`Idempotent-Replayed: true`; with another body the answer is 422 `idempotency_key_reused`. What the
+rules decided is kept too, 409 and 422 included; invalid input and failures are not. Keys are kept
+for 30 days, `(external_provider, external_payment_id)` for ever.
+
+**Correlation.** Send `X-Correlation-Id` (1 to 128 of `A-Z a-z 0-9 . _ : -`) or get one. It is in
+the answer, the logs, the audit log and every message; `GET /api/trace/{{id}}` shows all of it.
+
+**Errors** are `application/problem+json` with a stable `code`. Bodies are at most 1 MiB.
+"""
+TAGS = [
+    {"name": "Customers", "description": "Who owes."},
+    {"name": "Invoices", "description": "What is owed, and for what."},
+    {"name": "Payments", "description": "Money received, applied, reversed."},
+]
+
+_SECURITY: list[dict[str, list[str]]] = [{"ApiKey": [], "Tenant": []}]
+_SCHEMES = {
+    "ApiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Api-Key",
+        "description": "A key of the tenant: `python -m backend api-key create`.",
+    },
+    "Tenant": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Tenant-Id",
+        "description": "The tenant the key belongs to, a UUID.",
+    },
+}
+_CORRELATION_HEADER = {
+    "X-Correlation-Id": {
+        "description": "The caller's correlation id, or a new one.",
+        "required": True,
+        "schema": {"type": "string"},
+    }
+}
+_CORRELATION_PARAMETER = {
+    "name": "X-Correlation-Id",
+    "in": "header",
+    "required": False,
+    "description": "Ties everything this request causes together; anything malformed is replaced.",
+    "schema": {"type": "string"},
+}
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait before the same request is sent again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+# What each status means when the endpoint's rules say nothing more exact; with an example's code.
+_MEANINGS = {
+    400: ("A header is missing or malformed.", "malformed_tenant"),
+    401: ("`X-Api-Key` is missing or unknown.", "unknown_api_key"),
+    403: (
+        "The key is revoked, of another tenant, or its role may not do this; or the tenant is "
+        "inactive.",
+        "role_not_allowed",
+    ),
+    404: ("There is nothing of this id in the tenant.", "not_found"),
+    409: ("The state of things does not permit it.", "state_conflict"),
+    413: ("The body is larger than 1 MiB.", "body_too_large"),
+    415: ("The body is not JSON.", "unsupported_media_type"),
+    422: ("The input is invalid; `errors` names every field.", "invalid_input"),
+    503: ("The database cannot answer just now. Nothing changed.", "temporarily_unavailable"),
+}
+
+
+def complete(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """FastAPI's document with everything else a caller must know."""
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for model in (Problem, Queued):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    document["components"]["securitySchemes"] = _SCHEMES
+    for endpoint in endpoints:
+        declared = endpoint.declaration
+        operation = document["paths"][declared.path][declared.method.lower()]
+        operation["security"] = _SECURITY
+        operation.setdefault("parameters", []).extend(_parameters(endpoint))
+        responses = operation["responses"]
+        responses.update(_problems(endpoint))
+        success = responses[str(declared.status)]
+        success["headers"] = dict(_CORRELATION_HEADER)
+        if declared.idempotency is not Idempotency.NONE:
+            success["headers"]["Idempotent-Replayed"] = {
+                "description": "`true` when this is the first answer given again.",
+                "schema": {"type": "string", "enum": ["true"]},
+            }
+        if declared.status == 201:
+            success["headers"]["Location"] = {
+                "description": "The path of what was made.",
+                "required": True,
+                "schema": {"type": "string"},
+            }
+        if declared.accepts_async:
+            responses["202"] = _queued()
+        operation["responses"] = dict(sorted(responses.items()))
+    return document
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [_CORRELATION_PARAMETER]
+    kind = endpoint.declaration.idempotency
+    if kind is not Idempotency.NONE:
+        found.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": kind is Idempotency.REQUIRED,
+                "description": "Makes the request safe to repeat.",
+                "schema": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": KEY_LENGTH_MAX,
+                    "pattern": "^[!-~]+$",
+                    "examples": ["8f14e45f-ceea-467f-a0e6-b1c1f1b7a0d2"],
+                },
+            }
+        )
+    if endpoint.declaration.accepts_async:
+        found.append(
+            {
+                "name": "Prefer",
+                "in": "header",
+                "required": False,
+                "description": "`respond-async`: queue it, and let the worker do it.",
+                "schema": {"type": "string", "examples": ["respond-async"]},
+            }
+        )
+    return found
+
+
+def _problems(endpoint: Endpoint) -> dict[str, Any]:
+    declared = endpoint.declaration
+    statuses = {400, 401, 403, 503, *declared.conflicts}
+    if "{" in declared.path:
+        statuses.add(404)
+    if endpoint.body_model is not None:
+        statuses.update((413, 415, 422))
+    if endpoint.query_model is not None or declared.idempotency is not Idempotency.NONE:
+        statuses.add(422)
+    return {
+        str(status): _problem(status, declared.path, declared.conflicts.get(status))
+        for status in statuses
+    }
+
+
+def _problem(status: int, path: str, rules: str | None) -> dict[str, Any]:
+    meaning, code = _MEANINGS[status]
+    example: dict[str, Any] = {
+        "type": TYPE_PREFIX + code,
+        "title": TITLES[status],
+        "status": status,
+        "detail": meaning.replace("`", ""),
+        "instance": path,
+        "code": code,
+        "correlation_id": "9a5c2f4be21d4b0c8d5a3f0c1e7b6a42",
+    }
+    if status == 422:
+        example["errors"] = [{"field": "amount", "message": "must have at most 2 decimals"}]
+    return {
+        "description": meaning if rules is None else f"{rules} {meaning}",
+        "headers": _CORRELATION_HEADER | (_RETRY_AFTER if status == 503 else {}),
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "example": example,
+            }
+        },
+    }
+
+
+def _queued() -> dict[str, Any]:
+    return {
+        "description": "Queued: the caller preferred not to wait.",
+        "headers": dict(_CORRELATION_HEADER),
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Queued"}}},
+    }

@@ -1,0 +1,34 @@
+"""What an endpoint answers: a status, the bytes of the body, and the headers of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+JSON = b"application/json"
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer ready to be sent; the entrance adds the headers that every answer has."""
+
+    status: int
+    body: bytes = b""
+    media_type: bytes | None = JSON
+    headers: Headers = ()
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON of plain values, ids, dates and instants (UTC, ending in Z). Money is text already."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
+def ok(value: Any, *, headers: Headers = ()) -> Reply:
+    """200 with a JSON body."""
+    return Reply(200, json_bytes(value), headers=headers)
+
+
+NO_CONTENT = Reply(204, media_type=None)

@@ -1,0 +1,1 @@
+"""The endpoints, by the part of the product they open."""

@@ -1,0 +1,73 @@
+"""The OpenAPI document, and the page that shows it; nothing is fetched from elsewhere."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from starlette.types import Scope
+
+from backend.api.bodies import header
+from backend.api.public import PublicPage
+from backend.api.replies import JSON, Headers, Reply, json_bytes
+
+_ASSETS = Path(__file__).resolve().parent.parent / "docs_assets"
+_MEDIA_TYPES = {
+    "swagger-ui.css": b"text/css; charset=utf-8",
+    "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
+    "start.js": b"text/javascript; charset=utf-8",
+}
+# The page's library sets styles on elements; scripts come from this origin only.
+_PAGE_HEADERS: Headers = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+        b"form-action 'self'",
+    ),
+    (b"cache-control", b"no-cache"),
+)
+_ASSET_HEADERS: Headers = ((b"cache-control", b"public, max-age=3600"),)
+_COMPRESSED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
+
+
+def documentation_pages(document: Callable[[], dict[str, Any]]) -> list[PublicPage]:
+    """/api/openapi.json, /api/docs and what it loads."""
+
+    @cache
+    def rendered() -> bytes:
+        return json_bytes(document())
+
+    async def openapi(_scope: Scope, _values: Mapping[str, str]) -> Reply:
+        return Reply(200, rendered(), JSON, ((b"cache-control", b"no-cache"),))
+
+    async def page(_scope: Scope, _values: Mapping[str, str]) -> Reply:
+        return Reply(200, _read("index.html"), b"text/html; charset=utf-8", _PAGE_HEADERS)
+
+    return [
+        PublicPage("/api/openapi.json", openapi),
+        PublicPage("/api/docs", page),
+        *(_asset(name) for name in _MEDIA_TYPES),
+    ]
+
+
+def _asset(name: str) -> PublicPage:
+    async def asset(scope: Scope, _values: Mapping[str, str]) -> Reply:
+        if "gzip" in (header(scope["headers"], b"accept-encoding") or ""):
+            return Reply(200, _squeezed(name), _MEDIA_TYPES[name], (*_ASSET_HEADERS, *_COMPRESSED))
+        return Reply(200, _read(name), _MEDIA_TYPES[name], _ASSET_HEADERS)
+
+    return PublicPage(f"/api/docs/assets/{name}", asset)
+
+
+@cache
+def _read(name: str) -> bytes:
+    return (_ASSETS / name).read_bytes()
+
+
+@cache
+def _squeezed(name: str) -> bytes:
+    return gzip.compress(_read(name))

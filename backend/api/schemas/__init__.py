@@ -1,0 +1,1 @@
+"""What comes in and goes out: models of request bodies and queries, and of answers."""
