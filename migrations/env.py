@@ -25,8 +25,17 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def _run_offline(dialect: str) -> None:
-    context.configure(dialect_name=dialect, literal_binds=True, **_OPTIONS)
+# Offline nothing tells the server's version, and for an unknown one SQLAlchemy writes the types
+# of 2005: DATETIME for a date, NTEXT, IMAGE. SQL Server 2016 is the oldest that is maintained.
+_MSSQL_VERSION = (13, 0)
+
+
+def _run_offline(dialect_name: str) -> None:
+    context.configure(dialect_name=dialect_name, literal_binds=True, **_OPTIONS)
+    dialect: Any = context.get_context().dialect
+    if dialect.name == "mssql":
+        dialect.server_version_info = _MSSQL_VERSION
+        dialect.deprecate_large_types = True
     with context.begin_transaction():
         context.run_migrations()
 
