@@ -70,7 +70,6 @@ _STEP_BEFORE = Statement(
     sa.select(_N.c.step_number, _N.c.noticed_on)
     .where(_N.c.tenant_id == TENANT, _N.c.invoice_id == sa.bindparam("invoice_id"))
     .order_by(_N.c.step_number.desc())
-    .limit(1)
 )
 _STATE_OF = (
     _S.c.tenant_id == TENANT,
