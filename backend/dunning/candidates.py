@@ -52,6 +52,7 @@ def _holding(kind: Any, until: Any, value: str) -> Any:
     return sa.and_(kind == constant(value), sa.or_(until.is_(None), until >= AS_OF))
 
 
+_DAYS_OVERDUE = days_between(_I.c.due_date, AS_OF)
 # The plan by which a customer is chased.
 PLAN_OF_CUSTOMER = sa.func.coalesce(_C.c.dunning_plan_id, _DEFAULT_PLAN_ID)
 _NEXT_STEP = sa.func.coalesce(_STATE.c.last_step_number, 0) + constant(1)
@@ -79,10 +80,7 @@ _REASON = sa.case(
             (_PLAN.c.id.is_(None), NotChased.NO_ACTIVE_PLAN),
             (_STEP.c.id.is_(None), NotChased.STEPS_EXHAUSTED),
             (_NOTICED, NotChased.CHASED_THAT_DAY),
-            (
-                days_between(_I.c.due_date, AS_OF) < _STEP.c.days_after_due,
-                NotChased.NEXT_STEP_NOT_DUE,
-            ),
+            (_STEP.c.days_after_due > _DAYS_OVERDUE, NotChased.NEXT_STEP_NOT_DUE),
         )
     ),
     else_=sa.null(),

@@ -49,14 +49,9 @@ _COM, _LINK, _I, _C = COMMUNICATIONS, COMMUNICATION_INVOICES, INVOICES, CUSTOMER
 _STEP, _STATE, _NOTICE, _RUN = DUNNING_STEPS, DUNNING_STATES, DUNNING_NOTICES, DUNNING_RUNS
 _NOW = sa.bindparam("now", type_=_NOTICE.c.created_at.type)
 _RUN_ID = sa.bindparam("run_id", type_=Id())
-_OF_THE_RUN = (_COM.c.tenant_id == TENANT, _COM.c.dunning_run_id == _RUN_ID)
-_NOTICES_OF_THE_RUN = (
-    *_OF_THE_RUN,
-    _NOTICE.c.tenant_id == _COM.c.tenant_id,
-    _NOTICE.c.communication_id == _COM.c.id,
-)
-
-_ITS_CUSTOMER = (_C.c.tenant_id == _COM.c.tenant_id, _C.c.id == _COM.c.customer_id)
+_NOTICES_OF_THE_RUN = (_NOTICE.c.tenant_id == TENANT, _NOTICE.c.dunning_run_id == _RUN_ID)
+_ITS_INVOICE = (_I.c.tenant_id == _NOTICE.c.tenant_id, _I.c.id == _NOTICE.c.invoice_id)
+_ITS_CUSTOMER = (_C.c.tenant_id == _I.c.tenant_id, _C.c.id == _I.c.customer_id)
 
 _CHASED = verdicts("customer_id", "email", "plan_id", "step_number", only_chased=True).subquery()
 _BY_CUSTOMER = (
@@ -98,6 +93,7 @@ _ADD_NOTICES = Statement(
             "step_number",
             "template_key",
             "noticed_on",
+            "dunning_run_id",
             "communication_id",
             "created_at",
         ],
@@ -108,9 +104,17 @@ _ADD_NOTICES = Statement(
             _NEXT.c.step_number,
             _NEXT.c.template_key,
             AS_OF,
+            _COM.c.dunning_run_id,
             _COM.c.id,
             _NOW,
-        ).join(_COM, sa.and_(*_OF_THE_RUN, _COM.c.customer_id == _NEXT.c.customer_id)),
+        ).join(
+            _COM,
+            sa.and_(
+                _COM.c.tenant_id == TENANT,
+                _COM.c.dunning_run_id == _RUN_ID,
+                _COM.c.customer_id == _NEXT.c.customer_id,
+            ),
+        ),
     )
 )
 _LINK_INVOICES = Statement(
@@ -127,6 +131,7 @@ _MOVE_STATES = Statement(
         _STATE.c.tenant_id == TENANT,
         _STATE.c.invoice_id == _NOTICE.c.invoice_id,
         *_NOTICES_OF_THE_RUN,
+        *_ITS_INVOICE,
         *_ITS_CUSTOMER,
     )
     .values(
@@ -160,6 +165,7 @@ _BEGIN_STATES = Statement(
             constant(1),
         ).where(
             *_NOTICES_OF_THE_RUN,
+            *_ITS_INVOICE,
             *_ITS_CUSTOMER,
             ~sa.exists().where(
                 _STATE.c.tenant_id == _NOTICE.c.tenant_id,
@@ -170,11 +176,7 @@ _BEGIN_STATES = Statement(
 )
 _STEPS_TAKEN = Statement(
     sa.select(_NOTICE.c.communication_id, _I.c.invoice_number, _NOTICE.c.step_number)
-    .where(
-        *_NOTICES_OF_THE_RUN,
-        _I.c.tenant_id == _NOTICE.c.tenant_id,
-        _I.c.id == _NOTICE.c.invoice_id,
-    )
+    .where(*_NOTICES_OF_THE_RUN, *_ITS_INVOICE)
     .order_by(_NOTICE.c.row_id)
 )
 

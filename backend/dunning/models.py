@@ -106,8 +106,10 @@ class DunningNotice(TenantRow, table=True):
     __table_args__: ClassVar[Any] = owned(
         reference("invoice_id", "invoices"),
         reference("communication_id", "communications"),
+        reference("dunning_run_id", "dunning_runs"),
         sa.UniqueConstraint("tenant_id", "invoice_id", "step_number"),
         sa.UniqueConstraint("tenant_id", "invoice_id", "noticed_on"),
+        sa.Index("ix_dunning_notices__run", "tenant_id", "dunning_run_id"),
         sa.Index("ix_dunning_notices__communication", "tenant_id", "communication_id"),
     )
 
@@ -115,6 +117,7 @@ class DunningNotice(TenantRow, table=True):
     step_number: int = Field(sa_type=sa.Integer)
     template_key: str = Field(sa_type=Text(64))
     noticed_on: date = Field(sa_type=sa.Date)
+    dunning_run_id: UUID = Field(sa_type=Id)
     communication_id: UUID = Field(sa_type=Id)
     created_at: datetime = Field(sa_type=UtcInstant)
 

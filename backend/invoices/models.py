@@ -95,6 +95,14 @@ class Invoice(TenantRow, table=True):
             sqlite_where=sa.text(_OPEN),
             mssql_where=sa.text(_OPEN),
         ),
+        # What dunning walks: the open ones past their day, not every invoice ever paid.
+        sa.Index(
+            "ix_invoices__chase",
+            "tenant_id",
+            "due_date",
+            sqlite_where=sa.text(_OPEN),
+            mssql_where=sa.text(_OPEN),
+        ),
         sa.Index("ix_invoices__created", "tenant_id", "row_id"),
         sa.Index("ix_invoices__status", "tenant_id", "status", "row_id"),
         sa.Index("ix_invoices__due", "tenant_id", "due_date", "row_id"),

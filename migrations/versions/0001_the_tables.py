@@ -655,6 +655,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_invoices__tenant_id_id")),
     )
     with op.batch_alter_table("invoices", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_invoices__chase",
+            ["tenant_id", "due_date"],
+            unique=False,
+            sqlite_where=sa.text("status IN ('sent', 'overdue')"),
+            mssql_where=sa.text("status IN ('sent', 'overdue')"),
+        )
         batch_op.create_index("ix_invoices__created", ["tenant_id", "row_id"], unique=False)
         batch_op.create_index(
             "ix_invoices__customer", ["tenant_id", "customer_id", "row_id"], unique=False
@@ -1201,12 +1208,18 @@ def upgrade() -> None:
         sa.Column("step_number", sa.Integer(), nullable=False),
         sa.Column("template_key", types.Text(length=64), nullable=False),
         sa.Column("noticed_on", sa.Date(), nullable=False),
+        sa.Column("dunning_run_id", types.Id(), nullable=False),
         sa.Column("communication_id", types.Id(), nullable=False),
         sa.Column("created_at", types.UtcInstant(), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant_id", "communication_id"],
             ["communications.tenant_id", "communications.id"],
             name=op.f("fk_dunning_notices__tenant_id_communication_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "dunning_run_id"],
+            ["dunning_runs.tenant_id", "dunning_runs.id"],
+            name=op.f("fk_dunning_notices__tenant_id_dunning_run_id"),
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "invoice_id"],
@@ -1234,6 +1247,9 @@ def upgrade() -> None:
     with op.batch_alter_table("dunning_notices", schema=None) as batch_op:
         batch_op.create_index(
             "ix_dunning_notices__communication", ["tenant_id", "communication_id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_dunning_notices__run", ["tenant_id", "dunning_run_id"], unique=False
         )
 
     op.create_table(
@@ -1299,6 +1315,7 @@ def downgrade() -> None:
 
     op.drop_table("ledger_postings")
     with op.batch_alter_table("dunning_notices", schema=None) as batch_op:
+        batch_op.drop_index("ix_dunning_notices__run")
         batch_op.drop_index("ix_dunning_notices__communication")
 
     op.drop_table("dunning_notices")
@@ -1387,6 +1404,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_invoices__external")
         batch_op.drop_index("ix_invoices__due")
         batch_op.drop_index("ix_invoices__customer")
+        batch_op.drop_index(
+            "ix_invoices__chase",
+            sqlite_where=sa.text("status IN ('sent', 'overdue')"),
+            mssql_where=sa.text("status IN ('sent', 'overdue')"),
+        )
         batch_op.drop_index("ix_invoices__created")
 
     op.drop_table("invoices")
