@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from backend.actor import Action
+from backend.dunning.service import create_default_plan
 from backend.identity.service import join_tenant
 from backend.tenants.service import CreateTenant, add_tenant, inside_tenant
 from backend.unit_of_work import UnitOfWork
@@ -43,5 +44,6 @@ def _make(work: UnitOfWork, command: CreateTenant) -> UUID:
             "time_zone": settings.time_zone,
         },
     )
+    create_default_plan(inside)
     inside.finish()
     return tenant_id

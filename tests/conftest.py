@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+import structlog
 
 from backend import migrate
 from backend.actor import Actor
@@ -66,3 +68,15 @@ def stranger(db: Database) -> Actor:
 def customer(db: Database, actor: Actor) -> CustomerView:
     """A customer of the tenant, without an e-mail address."""
     return make_customer(db, actor)
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """For tests in which the process's logs are set up."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)

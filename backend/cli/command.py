@@ -6,8 +6,10 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -84,20 +86,49 @@ def as_uuid(text: str) -> UUID:
         raise argparse.ArgumentTypeError(f"{text!r} is not a UUID") from None
 
 
-def at_least(minimum: int) -> type[int]:
-    """An argument that is a whole number from `minimum` up."""
+def as_day(text: str) -> date:
+    """An argument that is a calendar day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2026-03-31") from None
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """An argument that is a whole number in a range."""
 
     def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = minimum - 1
-        if number < minimum:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {minimum} up")
-        return number
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number from {least} to {most}"
+            )
+        return int(text)
 
-    # argparse only calls it, and names it in nothing we print.
-    return parse  # type: ignore[return-value]
+    return parse
+
+
+def add_group(commands: Any, name: str, help_text: str) -> Any:
+    """A word with commands of its own, to which `add_command` adds them."""
+    group = commands.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
+    return group.add_subparsers(required=True, metavar="COMMAND")
+
+
+def add_command(
+    group: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    help_text: str,
+    *,
+    json: bool = True,
+) -> argparse.ArgumentParser:
+    """A command; `run` gets the parsed arguments and returns the exit status."""
+    parser: argparse.ArgumentParser = group.add_parser(
+        name, help=help_text, description=help_text, allow_abbrev=False
+    )
+    if json:
+        parser.add_argument("--json", action="store_true", help="answer as one JSON object")
+    parser.set_defaults(run=run)
+    return parser
 
 
 def _require_database_file(settings: Settings) -> None:

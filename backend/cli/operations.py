@@ -1,25 +1,60 @@
-"""Commands that run and check the service: migrate, api, demo, dunning, verify."""
+"""Commands that run and check the service: migrate, api, dunning, verify."""
 
 from __future__ import annotations
 
 import argparse
+from datetime import date
 from typing import Any
 
 from backend import migrate
+from backend.api.server import serve
 from backend.bootstrap import open_services
 from backend.cli.command import (
+    add_command,
+    add_group,
     answer,
+    as_day,
+    as_uuid,
+    inside,
+    services,
     start,
+    whole_number,
 )
+from backend.dunning.service import request_evaluation
+from backend.unit_of_work import UnitOfWork, run
+from backend.verification.service import Verification, verify_books
+
+# More than a terminal is read; the JSON has them all.
+FINDINGS_SHOWN_MAX = 50
 
 
 def add_commands(commands: Any) -> None:
-    """Add `migrate`."""
-    parser = commands.add_parser(
-        "migrate", help="bring the database to this version's tables", allow_abbrev=False
+    """Add `migrate`, `api`, `dunning` and `verify`."""
+    add_command(commands, "migrate", _migrate, "bring the database to this version's tables")
+
+    api = add_command(commands, "api", _api, "serve the HTTP API alone", json=False)
+    api.add_argument("--host", help="default: BILLERJACKET_HOST, else 127.0.0.1")
+    api.add_argument(
+        "--port",
+        type=whole_number(1, 65535),
+        help="default: BILLERJACKET_PORT, else 8000",
     )
-    parser.add_argument("--json", action="store_true", help="answer as one JSON object")
-    parser.set_defaults(run=_migrate)
+    api.add_argument(
+        "--workers",
+        type=whole_number(1, 64),
+        default=1,
+        help="how many processes; default: 1",
+    )
+
+    dunning = add_group(commands, "dunning", "chase overdue invoices")
+    now = add_command(dunning, "run", _run_dunning, "queue an evaluation, which the worker does")
+    now.add_argument("--tenant", required=True, type=as_uuid, help="the tenant's id")
+    now.add_argument("--as-of", type=as_day, metavar="YYYY-MM-DD", help="instead of today")
+
+    verify = add_command(
+        commands, "verify", _verify, "prove the books and the audit chain; 1 when something differs"
+    )
+    verify.add_argument("--tenant", type=as_uuid, help="only this tenant")
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
@@ -32,3 +67,73 @@ def _migrate(arguments: argparse.Namespace) -> int:
     text = "The database was at head." if was_at_head else "The database is at head now."
     answer(arguments, text, migrated=not was_at_head)
     return 0
+
+
+def _api(arguments: argparse.Namespace) -> int:
+    settings = start()
+    with services(settings, migrating=True):
+        pass  # Every worker opens its own; here only the database is made ready.
+    serve(
+        arguments.host or settings.host,
+        arguments.port or settings.port,
+        workers=arguments.workers,
+    )
+    return 0
+
+
+def _run_dunning(arguments: argparse.Namespace) -> int:
+    actor = inside(arguments.tenant)
+    with services(start()) as opened:
+        run(opened.db, actor, _queue_evaluation, arguments.as_of)
+    answer(
+        arguments,
+        f"Queued; the worker evaluates it. Correlation id {actor.correlation_id}",
+        status="queued",
+        correlation_id=actor.correlation_id,
+    )
+    return 0
+
+
+def _queue_evaluation(work: UnitOfWork, as_of: date | None) -> None:
+    assert work.tenant.id == work.tenant_id  # Refuses an unknown tenant.
+    request_evaluation(work, as_of=as_of)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    with services(start()) as opened:
+        result = verify_books(opened.db, arguments.tenant)
+    answer(
+        arguments,
+        _told(result),
+        proven=result.is_proven,
+        tenants=result.tenants,
+        checked=result.checked,
+        findings=[
+            {
+                "tenant_id": finding.tenant_id,
+                "check": finding.check,
+                "subject": finding.subject,
+                "expected": finding.expected,
+                "found": finding.found,
+            }
+            for finding in result.findings
+        ],
+    )
+    return 0 if result.is_proven else 1
+
+
+def _told(result: Verification) -> str:
+    counts = ", ".join(
+        f"{count} {kind.replace('_', ' ')}" for kind, count in result.checked.items()
+    )
+    if result.is_proven:
+        return f"The books agree: {result.tenants} tenants, {counts}."
+    lines = [f"{len(result.findings)} differences ({result.tenants} tenants, {counts}):"]
+    lines += [
+        f"  tenant {one.tenant_id}: {one.check}: {one.subject}: "
+        f"expected {one.expected}, found {one.found}"
+        for one in result.findings[:FINDINGS_SHOWN_MAX]
+    ]
+    if len(result.findings) > FINDINGS_SHOWN_MAX:
+        lines.append(f"  and {len(result.findings) - FINDINGS_SHOWN_MAX} more (--json has all)")
+    return "\n".join(lines)

@@ -9,7 +9,17 @@ from typing import Any
 
 from backend import onboarding
 from backend.actor import Role
-from backend.cli.command import CommandFailed, answer, as_uuid, inside, platform, services, start
+from backend.cli.command import (
+    CommandFailed,
+    add_command,
+    add_group,
+    answer,
+    as_uuid,
+    inside,
+    platform,
+    services,
+    start,
+)
 from backend.identity import api_keys, users
 from backend.tenants import service as tenants
 from backend.unit_of_work import read, run
@@ -25,23 +35,9 @@ def add_commands(commands: Any) -> None:
     _add_api_key(commands)
 
 
-def _group(commands: Any, name: str, help_text: str) -> Any:
-    group = commands.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
-    return group.add_subparsers(required=True, metavar="COMMAND")
-
-
-def _command(group: Any, name: str, run_it: Any, help_text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = group.add_parser(
-        name, help=help_text, description=help_text, allow_abbrev=False
-    )
-    parser.add_argument("--json", action="store_true", help="answer as one JSON object")
-    parser.set_defaults(run=run_it)
-    return parser
-
-
 def _add_tenant(commands: Any) -> None:
-    group = _group(commands, "tenant", "make tenants, switch them off and on")
-    create = _command(group, "create", _create_tenant, "make a tenant with the default plan")
+    group = add_group(commands, "tenant", "make tenants, switch them off and on")
+    create = add_command(group, "create", _create_tenant, "make a tenant with the default plan")
     create.add_argument("--name", required=True, help="the business's name")
     create.add_argument("--currency", default=tenants.DEFAULT_CURRENCY, help="default: USD")
     create.add_argument(
@@ -51,13 +47,13 @@ def _add_tenant(commands: Any) -> None:
         ("deactivate", _deactivate_tenant, "refuse its keys and people at once; keep its rows"),
         ("activate", _activate_tenant, "take its keys and people again"),
     ):
-        parser = _command(group, name, run_it, help_text)
+        parser = add_command(group, name, run_it, help_text)
         parser.add_argument("--id", required=True, type=as_uuid, help="the tenant's id")
 
 
 def _add_user(commands: Any) -> None:
-    group = _group(commands, "user", "make users")
-    create = _command(group, "create", _create_user, "make a user who can sign in")
+    group = add_group(commands, "user", "make users")
+    create = add_command(group, "create", _create_user, "make a user who can sign in")
     create.add_argument("--email", required=True)
     create.add_argument("--role", required=True, choices=[str(role) for role in Role])
     create.add_argument("--tenant", type=as_uuid, help="the tenant's id; none for a superadmin")
@@ -70,8 +66,8 @@ def _add_user(commands: Any) -> None:
 
 
 def _add_api_key(commands: Any) -> None:
-    group = _group(commands, "api-key", "make and revoke API keys")
-    create = _command(group, "create", _create_api_key, "make a key; it is shown only now")
+    group = add_group(commands, "api-key", "make and revoke API keys")
+    create = add_command(group, "create", _create_api_key, "make a key; it is shown only now")
     create.add_argument("--tenant", required=True, type=as_uuid, help="the tenant's id")
     create.add_argument("--name", required=True, help="the application that will use it")
     create.add_argument(
@@ -80,7 +76,7 @@ def _add_api_key(commands: Any) -> None:
         choices=[str(role) for role in api_keys.ROLES],
         help="what its calls may do; default: admin",
     )
-    revoke = _command(group, "revoke", _revoke_api_key, "refuse a key at once")
+    revoke = add_command(group, "revoke", _revoke_api_key, "refuse a key at once")
     revoke.add_argument("--id", required=True, type=as_uuid, help="the key's id")
 
 

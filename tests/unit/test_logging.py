@@ -3,7 +3,6 @@
 import io
 import json
 import logging as standard_logging
-from collections.abc import Iterator
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,16 +14,10 @@ from backend.config import LogFormat, LogLevel
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    root = standard_logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def written(logging_restored: None) -> io.StringIO:
     stream = io.StringIO()
     logging.configure(LogFormat.JSON, LogLevel.INFO, stream=stream)
-    yield stream
-    logging.clear()
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return stream
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
@@ -123,9 +116,8 @@ def test_ids_and_times_of_secrets_are_not_secrets(written: io.StringIO):
     assert line["url"] == "http://localhost:8000/x"
 
 
+@pytest.mark.usefixtures("logging_restored")
 def test_the_console_shows_tracebacks_without_local_variables():
-    root = standard_logging.getLogger()
-    handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
     logging.configure(LogFormat.CONSOLE, LogLevel.INFO, stream=stream)
     try:
@@ -133,10 +125,6 @@ def test_the_console_shows_tracebacks_without_local_variables():
         raise ValueError(len(given))
     except ValueError:
         structlog.get_logger().exception("sign_in.failed")
-    finally:
-        structlog.reset_defaults()
-        root.handlers[:] = handlers
-        root.setLevel(level)
     assert "sign_in.failed" in stream.getvalue()
     assert "ValueError: 7" in stream.getvalue()
     assert "hunter2" not in stream.getvalue().replace('given = "hunter2"', "")

@@ -1,0 +1,358 @@
+"""The command line, run as people run it: in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shlex
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from backend.actor import platform_system
+from backend.cli import main
+from backend.db.engine import Database
+from backend.dunning.service import list_plans
+from backend.identity.api_keys import authenticate_api_key
+from backend.identity.service import SignIn, sign_in
+from backend.unit_of_work import read
+from tests.factories import actor_in, make_customer, make_invoice, make_tenant
+
+ROOT = Path(__file__).parents[2]
+
+
+def surroundings() -> dict[str, str]:
+    """The environment of a process, without anybody's settings."""
+    kept = {name: v for name, v in os.environ.items() if not name.startswith("BILLERJACKET_")}
+    return kept | {"PYTHONPATH": str(ROOT)}
+
+
+@dataclass
+class Done:
+    status: int
+    stdout: str
+    stderr: str
+
+    def says_in_one_line(self) -> str:
+        assert self.status in (1, 2), self
+        assert self.stdout == "", self
+        (line,) = self.stderr.splitlines()
+        assert "Traceback" not in line
+        return line
+
+
+@dataclass
+class CommandLine:
+    """`python -m backend` in a folder of its own, on one database."""
+
+    folder: Path
+    database: Path
+
+    def __call__(self, *words: str, stdin: str = "", **settings: str) -> Done:
+        """Run a command in a process of its own, as people do."""
+        done = subprocess.run(
+            [sys.executable, "-m", "backend", *words],
+            cwd=self.folder,
+            env=surroundings() | self._settings() | settings,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def here(self, line: str, patch: pytest.MonkeyPatch) -> Done:
+        """Run a command in this process, which is many times quicker."""
+        patch.chdir(self.folder)
+        for name, value in self._settings().items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "stdin", io.StringIO())
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = main(shlex.split(line))
+            except SystemExit as end:
+                status = int(end.code or 0)
+        return Done(status, out.getvalue(), err.getvalue())
+
+    def json(self, *words: str, stdin: str = "") -> dict[str, Any]:
+        done = self(*words, "--json", stdin=stdin)
+        assert (done.status, done.stderr) == (0, ""), done
+        parsed: dict[str, Any] = json.loads(done.stdout)
+        return parsed
+
+    def _settings(self) -> dict[str, str]:
+        return {"BILLERJACKET_DATABASE_URL": f"sqlite:///{self.database}"}
+
+
+@pytest.fixture
+def command(tmp_path: Path, database_file: Path) -> CommandLine:
+    """On a migrated, empty database."""
+    return CommandLine(tmp_path, database_file)
+
+
+@pytest.fixture
+def real_db(database_file: Path) -> Iterator[Database]:
+    """The same database, with the real clock that the commands have."""
+    db = Database(f"sqlite:///{database_file}")
+    yield db
+    db.close()
+
+
+def test_migrate_makes_the_database_and_then_has_nothing_to_do(tmp_path: Path):
+    command = CommandLine(tmp_path, tmp_path / "data" / "new.db")
+    assert command.json("migrate") == {"migrated": True}
+    assert command.json("migrate") == {"migrated": False}
+    assert command.json("tenant", "create", "--name", "Ridge")["tenant_id"]
+
+
+def test_a_tenant_its_user_and_its_key_work_and_stop_working(
+    command: CommandLine, real_db: Database
+):
+    made = command.json(
+        "tenant", "create", "--name", "Ridge", "--currency", "EUR", "--time-zone", "Europe/Rome"
+    )
+    tenant_id = made["tenant_id"]
+    user = command.json(
+        *("user", "create", "--email", "Boss@Example.com", "--role", "admin"),
+        *("--tenant", tenant_id, "--password-stdin"),
+        stdin="correct horse battery\n",
+    )
+    assert user == {
+        "user_id": user["user_id"],
+        "email": "boss@example.com",
+        "role": "admin",
+        "tenant_id": tenant_id,
+    }
+    session = sign_in(
+        real_db,
+        SignIn("boss@example.com", "correct horse battery", "192.0.2.1"),
+        correlation_id="c",
+    )
+    assert session.user_id == UUID(user["user_id"])
+
+    key = command.json(
+        "api-key", "create", "--tenant", tenant_id, "--name", "ERP", "--role", "finance"
+    )
+
+    def identity() -> Any:
+        return read(real_db, platform_system("test"), authenticate_api_key, key["api_key"])
+
+    assert (str(identity().tenant_id), identity().role) == (tenant_id, "finance")
+    command.json("tenant", "deactivate", "--id", tenant_id)
+    assert not identity().tenant_is_active
+    command.json("tenant", "activate", "--id", tenant_id)
+    assert identity().tenant_is_active
+    command.json("api-key", "revoke", "--id", key["api_key_id"])
+    assert identity().is_revoked
+
+
+def test_without_a_password_one_is_made_up_and_shown(command: CommandLine, real_db: Database):
+    user = command.json("user", "create", "--email", "root@example.com", "--role", "superadmin")
+    assert user["tenant_id"] is None
+    sign_in(
+        real_db,
+        SignIn("root@example.com", user["password"], "192.0.2.1"),
+        correlation_id="c",
+    )
+
+
+def test_a_tenant_is_made_with_the_default_dunning_plan(command: CommandLine, real_db: Database):
+    made = command.json("tenant", "create", "--name", "Ridge")
+    page = read(real_db, actor_in(UUID(made["tenant_id"])), list_plans)
+    (plan,) = page.items
+    assert plan.is_default
+    assert [step.days_after_due for step in plan.steps] == [0, 3, 7, 14]
+
+
+def test_dunning_run_queues_an_evaluation(
+    command: CommandLine, real_db: Database, database_file: Path
+):
+    tenant_id = make_tenant(real_db)
+    queued = command.json("dunning", "run", "--tenant", str(tenant_id), "--as-of", "2026-03-31")
+    with contextlib.closing(sqlite3.connect(database_file)) as connection:
+        ((body, correlation_id),) = connection.execute("SELECT body, correlation_id FROM outbox")
+    assert queued == {"status": "queued", "correlation_id": correlation_id}
+    assert json.loads(body)["payload"]["as_of"] == "2026-03-31"
+
+
+def test_verify_proves_sound_books_and_is_status_1_for_altered_ones(
+    command: CommandLine, real_db: Database, database_file: Path
+):
+    actor = actor_in(make_tenant(real_db))
+    customer = make_customer(real_db, actor)
+    invoice = make_invoice(real_db, actor, customer.customer_id)
+    proof = command.json("verify")
+    assert (proof["proven"], proof["findings"], proof["checked"]["invoices"]) == (True, [], 1)
+    with contextlib.closing(sqlite3.connect(database_file, isolation_level=None)) as connection:
+        # The table itself would refuse it; whoever alters a file is not stopped by that.
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE invoices SET balance_due = balance_due - 1")
+    for words in ([], ["--tenant", str(actor.tenant_id)]):
+        done = command("verify", *words, "--json")
+        assert done.status == 1
+        altered = json.loads(done.stdout)
+        assert not altered["proven"]
+        assert str(invoice.invoice_id) in str(altered["findings"])
+    assert "differences" in command("verify").stdout
+
+
+def test_the_api_alone_answers_and_leaves_nothing_behind_even_when_killed(
+    command: CommandLine, tmp_path: Path
+):
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "backend", "api", "--port", str(port), "--workers", "2"],
+        cwd=tmp_path,
+        env=surroundings() | {"BILLERJACKET_DATABASE_URL": f"sqlite:///{tmp_path}/new.db"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        assert wait_until(lambda: answers(port)), "the API made its own database and serves"
+        server.kill()
+    assert wait_until(lambda: not answers(port)), "its workers end with it"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_until(is_so: Callable[[], bool], *, seconds_max: float = 60) -> bool:
+    deadline = time.monotonic() + seconds_max
+    while time.monotonic() < deadline:
+        if is_so():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_people_get_words_instead_of_json(command: CommandLine):
+    done = command("tenant", "create", "--name", "Ridge Roofing")
+    assert done.status == 0
+    assert done.stdout.startswith("Tenant Ridge Roofing: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "migrate",
+        "api",
+        "dunning",
+        "dunning run",
+        "verify",
+        "tenant",
+        "tenant create",
+        "tenant activate",
+        "tenant deactivate",
+        "user",
+        "user create",
+        "api-key",
+        "api-key create",
+        "api-key revoke",
+    ],
+)
+@pytest.mark.usefixtures("logging_restored")
+def test_every_command_explains_itself(
+    command: CommandLine, words: str, monkeypatch: pytest.MonkeyPatch
+):
+    done = command.here(f"{words} --help", monkeypatch)
+    assert (done.status, done.stderr) == (0, "")
+    assert "usage: python -m backend" in done.stdout
+
+
+MISSING = "0198c2a4-5b6c-7d8e-9f00-112233445566"
+USER = "user create --email a@example.com"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "COMMAND"),
+        ("nonsense", "nonsense"),
+        ("migrate --nonsense", "--nonsense"),
+        ("tenant", "COMMAND"),
+        ("tenant create", "--name"),
+        ("tenant create --name ''", "name"),
+        ("tenant create --name R --currency XYZ", "currency_code"),
+        ("tenant create --name R --time-zone Mars", "time_zone"),
+        ("tenant activate --id 1", "UUID"),
+        (f"tenant deactivate --id {MISSING}", "no such tenant"),
+        ("user create --email nobody --role superadmin", "email"),
+        (f"{USER} --role boss", "boss"),
+        (f"{USER} --role admin", "tenant"),
+        (f"{USER} --role admin --tenant {MISSING}", "no such tenant"),
+        (f"{USER} --role superadmin --password-stdin", "standard input"),
+        (f"api-key create --tenant {MISSING} --name ERP", "no such tenant"),
+        (f"api-key create --tenant {MISSING} --name ERP --role superadmin", "superadmin"),
+        (f"api-key revoke --id {MISSING}", "no such API key"),
+        ("api --port eighty", "--port"),
+        ("api --port 65536", "--port"),
+        ("api --workers 0", "--workers"),
+        ("dunning run", "--tenant"),
+        (f"dunning run --tenant {MISSING}", "no such tenant"),
+        (f"dunning run --tenant {MISSING} --as-of 2026-02-30", "--as-of"),
+        (f"verify --tenant {MISSING}", "no such tenant"),
+    ],
+)
+@pytest.mark.usefixtures("logging_restored")
+def test_a_wrong_call_is_answered_in_one_line(
+    command: CommandLine, line: str, said: str, monkeypatch: pytest.MonkeyPatch
+):
+    assert said in command.here(line, monkeypatch).says_in_one_line()
+
+
+def test_a_weak_password_is_refused_and_an_address_taken_only_once(command: CommandLine):
+    create = ("user", "create", "--email", "a@example.com", "--role", "superadmin")
+    assert "password" in command(*create, "--password-stdin", stdin="short\n").says_in_one_line()
+    command.json(*create)
+    assert "email" in command(*create).says_in_one_line()
+
+
+def test_a_wrong_setting_is_named_and_is_status_2(command: CommandLine):
+    done = command("migrate", BILLERJACKET_LOG_LEVEL="loud")
+    assert "BILLERJACKET_LOG_LEVEL" in done.says_in_one_line()
+    assert done.status == 2
+
+
+def test_a_database_that_is_not_there_is_not_made_by_mistake(tmp_path: Path):
+    command = CommandLine(tmp_path, tmp_path / "mistyped.db")
+    done = command("tenant", "create", "--name", "Ridge")
+    assert "python -m backend migrate" in done.says_in_one_line()
+    assert not (tmp_path / "mistyped.db").exists()
+
+
+def test_a_database_of_another_version_is_refused(tmp_path: Path):
+    (tmp_path / "empty.db").touch()
+    command = CommandLine(tmp_path, tmp_path / "empty.db")
+    done = command("tenant", "create", "--name", "Ridge")
+    assert "python -m backend migrate" in done.says_in_one_line()
+
+
+def test_a_file_that_is_no_database_is_one_line_too(tmp_path: Path):
+    (tmp_path / "text.db").write_text("not a database, but long enough to look like one\n" * 100)
+    command = CommandLine(tmp_path, tmp_path / "text.db")
+    assert "database" in command("migrate").says_in_one_line()
