@@ -98,7 +98,10 @@ class CommunicationInvoice(TenantRow, table=True):
         reference("communication_id", "communications"),
         reference("invoice_id", "invoices"),
         sa.UniqueConstraint("tenant_id", "communication_id", "invoice_id"),
-        sa.Index("ix_communication_invoices__invoice", "tenant_id", "invoice_id"),
+        # With the communication in it, so that an invoice's e-mails are found in the index alone.
+        sa.Index(
+            "ix_communication_invoices__invoice", "tenant_id", "invoice_id", "communication_id"
+        ),
     )
 
     communication_id: UUID = Field(sa_type=Id)

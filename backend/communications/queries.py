@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
 
 from backend.actor import Action
 from backend.communications.models import (
@@ -21,7 +22,7 @@ from backend.communications.models import (
     CommunicationType,
 )
 from backend.customers.models import CUSTOMERS
-from backend.db.statements import TENANT, Statement
+from backend.db.statements import TENANT, Statement, constant
 from backend.errors import NotFound
 from backend.paging import Page, checked_limit, decode_cursor, encode_cursor, unknown_cursor
 from backend.unit_of_work import Reader
@@ -209,14 +210,16 @@ def _list_statement(given: frozenset[str]) -> Statement:
     for name in ("customer_id", "payment_id", "type", "status"):
         if name in given:
             query = query.where(_M.c[name] == sa.bindparam(name, type_=_M.c[name].type))
+    order: ColumnElement[int] = _M.c.row_id
     if "invoice_id" in given:
-        about = sa.select(_I.c.communication_id).where(
+        about = sa.and_(_I.c.tenant_id == _M.c.tenant_id, _I.c.communication_id == _M.c.id)
+        query = query.join(_I, about).where(
             _I.c.tenant_id == TENANT,
             _I.c.invoice_id == sa.bindparam("invoice_id", type_=_I.c.invoice_id.type),
         )
-        query = query.where(_M.c.id.in_(about))
+        # An invoice has few: found by its index and then sorted, rather than looked for along the
+        # tenant's whole list because that happens to be in order.
+        order = _M.c.row_id + constant(0)
     if "before" in given:
-        query = query.where(_M.c.row_id < sa.bindparam("before", type_=sa.BigInteger))
-    return Statement(
-        query.order_by(_M.c.row_id.desc()).limit(sa.bindparam("page", type_=sa.Integer))
-    )
+        query = query.where(order < sa.bindparam("before", type_=sa.BigInteger))
+    return Statement(query.order_by(order.desc()).limit(sa.bindparam("page", type_=sa.Integer)))

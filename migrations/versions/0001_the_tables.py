@@ -1196,7 +1196,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("communication_invoices", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_communication_invoices__invoice", ["tenant_id", "invoice_id"], unique=False
+            "ix_communication_invoices__invoice",
+            ["tenant_id", "invoice_id", "communication_id"],
+            unique=False,
         )
 
     op.create_table(
