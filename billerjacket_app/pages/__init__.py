@@ -1,5 +1,28 @@
 """The pages, one module each with its own State and `register(app)`."""
 
-from billerjacket_app.pages import customers, invoice, invoices, login, new_invoice, register
+from billerjacket_app.pages import (
+    customer,
+    customers,
+    invoice,
+    invoices,
+    login,
+    mailbox,
+    new_invoice,
+    payment,
+    payments,
+    register,
+)
 
-ALL = (login, register, customers, new_invoice, invoice, invoices)
+ALL = (
+    login,
+    register,
+    customers,
+    customer,
+    # Before the page of one invoice, whose path would match it.
+    new_invoice,
+    invoices,
+    invoice,
+    payments,
+    payment,
+    mailbox,
+)
