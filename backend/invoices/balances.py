@@ -34,6 +34,7 @@ _COLUMNS = (
     _I.c.paid_amount,
     _I.c.balance_due,
     _I.c.version,
+    _I.c.invoice_number,
 )
 _GET = Statement(
     sa.select(*_COLUMNS).where(_I.c.tenant_id == TENANT, _I.c.id == sa.bindparam("invoice_id"))
@@ -81,6 +82,7 @@ class InvoiceBalance:
     paid_amount: Decimal
     balance_due: Decimal
     version: int
+    invoice_number: str | None
 
 
 def find_balance(reader: Reader, invoice_id: UUID) -> InvoiceBalance | None:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from backend.actor import Action
 from backend.checks import optional_text, sensible_day
-from backend.customers.models import EmailStatus
-from backend.customers.queries import CustomerView, find_customer
+from backend.customers.models import CUSTOMERS, EmailStatus
 from backend.db.failures import LostRace
 from backend.db.statements import TENANT, Statement
 from backend.errors import InvalidInput, Refused, RuleRefused, StateConflict
@@ -31,12 +31,12 @@ from backend.payments.allocation import (
 )
 from backend.payments.attempts import record_attempt
 from backend.payments.models import PAYMENT_ALLOCATIONS, PAYMENTS, PaymentMethod, PaymentStatus
-from backend.payments.queries import PaymentView, get_payment
+from backend.payments.queries import AllocationView, PaymentView, get_payment
 from backend.unit_of_work import UnitOfWork
 
 ALLOCATIONS_MAX = 500
 
-_P, _A = PAYMENTS, PAYMENT_ALLOCATIONS
+_P, _A, _C = PAYMENTS, PAYMENT_ALLOCATIONS, CUSTOMERS
 _ADD = Statement(sa.insert(_P))
 _ADD_ALLOCATION = Statement(sa.insert(_A))
 _SAME_EXTERNAL = Statement(
@@ -44,6 +44,11 @@ _SAME_EXTERNAL = Statement(
         _P.c.tenant_id == TENANT,
         _P.c.external_provider == sa.bindparam("external_provider"),
         _P.c.external_payment_id == sa.bindparam("external_payment_id"),
+    )
+)
+_PAYER = Statement(
+    sa.select(_C.c.id, _C.c.display_name, _C.c.email, _C.c.email_status).where(
+        _C.c.tenant_id == TENANT, _C.c.id == sa.bindparam("customer_id")
     )
 )
 _APPLY_MORE = Statement(
@@ -92,10 +97,20 @@ class RecordPayment:
 
 
 @dataclass(frozen=True, slots=True)
+class _Payer:
+    """What a payment needs to know of its customer."""
+
+    customer_id: UUID
+    display_name: str
+    email: str | None
+    email_status: EmailStatus
+
+
+@dataclass(frozen=True, slots=True)
 class _Checked:
     """A command whose rows were found and whose values are well formed."""
 
-    customer: CustomerView
+    payer: _Payer
     invoice: InvoiceBalance | None
     amount: Decimal
     currency: Currency
@@ -112,7 +127,8 @@ def record_payment(work: UnitOfWork, command: RecordPayment) -> PaymentView:
     currency_mismatch), NotAllowed.
     """
     work.actor.require(Action.PAYMENTS_WRITE)
-    return _record(work, command, _check(work, command))
+    checked = _check(work, command)
+    return _record(work, command, checked, _decide(work, command, checked))
 
 
 def try_payment(work: UnitOfWork, command: RecordPayment) -> PaymentView | Refused:
@@ -124,20 +140,21 @@ def try_payment(work: UnitOfWork, command: RecordPayment) -> PaymentView | Refus
     work.actor.require(Action.PAYMENTS_WRITE)
     checked = _check(work, command)
     try:
-        with work.savepoint():
-            return _record(work, command, checked)
+        # All is decided before anything is written: a refusal leaves nothing to undo.
+        shares = _decide(work, command, checked)
     except Refused as refusal:
         record_attempt(
             work,
             amount=checked.amount,
             currency_code=checked.currency.code,
             method=command.method,
-            customer_id=checked.customer.customer_id,
+            customer_id=checked.payer.customer_id,
             invoice_id=command.invoice_id,
             external=checked.external,
             failure=refusal,
         )
         return refusal
+    return _record(work, command, checked, shares)
 
 
 def allocate_credit(
@@ -204,8 +221,8 @@ def _check(work: UnitOfWork, command: RecordPayment) -> _Checked:
             raise InvalidInput.of("customer_id", "is not the customer of this invoice")
     customer_id = invoice.customer_id if invoice is not None else command.customer_id
     assert customer_id is not None
-    customer = find_customer(work, customer_id)
-    if customer is None:
+    payer = work.first(_PAYER, customer_id=customer_id)
+    if payer is None:
         raise InvalidInput.of("customer_id", "is not a customer of this tenant")
     default_code = invoice.currency_code if invoice is not None else work.tenant.currency_code
     in_currency = currency(command.currency_code or default_code)
@@ -216,7 +233,7 @@ def _check(work: UnitOfWork, command: RecordPayment) -> _Checked:
     if received_on > work.today:
         raise InvalidInput.of("received_on", "must not be in the future")
     return _Checked(
-        customer,
+        _Payer(*payer),
         invoice,
         amount,
         in_currency,
@@ -236,7 +253,8 @@ def _external(command: RecordPayment) -> tuple[str | None, str | None]:
     return provider, payment
 
 
-def _record(work: UnitOfWork, command: RecordPayment, checked: _Checked) -> PaymentView:
+def _decide(work: UnitOfWork, command: RecordPayment, checked: _Checked) -> list[Share]:
+    """What of the money pays which invoice; raises Refused when the rules do not permit it."""
     provider, external_id = checked.external
     if external_id is not None:
         twin = work.scalar(
@@ -248,65 +266,6 @@ def _record(work: UnitOfWork, command: RecordPayment, checked: _Checked) -> Paym
                 code="duplicate_external_payment",
                 payment_id=str(twin),
             )
-    shares = _shares(work, command, checked)
-    applied = sum((share.amount for share in shares), ZERO)
-    payment_id = new_id()
-    customer_id = checked.customer.customer_id
-    work.execute(
-        _ADD,
-        id=payment_id,
-        customer_id=customer_id,
-        amount=checked.amount,
-        applied_amount=applied,
-        unapplied_amount=checked.amount - applied,
-        currency_code=checked.currency.code,
-        method=command.method,
-        status=PaymentStatus.SUCCEEDED,
-        received_on=checked.received_on,
-        applied_at=work.now if shares else None,
-        external_provider=provider,
-        external_payment_id=external_id,
-        note=checked.note,
-        correlation_id=work.actor.correlation_id,
-        created_at=work.now,
-        reversed_at=None,
-        reversal_reason=None,
-        version=1,
-    )
-    record_attempt(
-        work,
-        amount=checked.amount,
-        currency_code=checked.currency.code,
-        method=command.method,
-        customer_id=customer_id,
-        invoice_id=command.invoice_id,
-        payment_id=payment_id,
-        external=checked.external,
-    )
-    received = payment_received(
-        checked.received_on, checked.currency.code, customer_id, payment_id, checked.amount
-    )
-    applications = _apply(work, payment_id, checked.currency.code, shares, checked.received_on)
-    post(work, [received, *applications])
-    work.record(
-        "payment.recorded",
-        "payment",
-        payment_id,
-        after={
-            "customer_id": customer_id,
-            "amount": checked.amount,
-            "currency_code": checked.currency.code,
-            "received_on": checked.received_on,
-            "allocations": _for_audit(shares),
-            "unapplied_amount": checked.amount - applied,
-        },
-    )
-    if checked.customer.email is not None and checked.customer.email_status is EmailStatus.OK:
-        work.send(ReceiptEmailRequested(payment_id=payment_id))
-    return get_payment(work, payment_id)
-
-
-def _shares(work: UnitOfWork, command: RecordPayment, checked: _Checked) -> list[Share]:
     if checked.invoice is not None:
         if checked.invoice.currency_code != checked.currency.code:
             raise _mismatch(checked.invoice, checked.currency)
@@ -315,12 +274,80 @@ def _shares(work: UnitOfWork, command: RecordPayment, checked: _Checked) -> list
             checked.amount,
             keep_excess_as_credit=command.keep_excess_as_credit,
         )
-    customer_id = checked.customer.customer_id
+    customer_id = checked.payer.customer_id
     if command.allocations is None:
         invoices = open_balances(work, customer_id, checked.currency.code)
         return oldest_due_first(invoices, checked.amount)
     wanted = _wanted_shares(work, command.allocations, customer_id, checked.currency)
     return as_asked(wanted, checked.amount)
+
+
+def _record(
+    work: UnitOfWork, command: RecordPayment, checked: _Checked, shares: Sequence[Share]
+) -> PaymentView:
+    payer, amount, code = checked.payer, checked.amount, checked.currency.code
+    applied = sum((share.amount for share in shares), ZERO)
+    payment_id = new_id()
+    row: dict[str, Any] = {
+        "customer_id": payer.customer_id,
+        "amount": amount,
+        "applied_amount": applied,
+        "unapplied_amount": amount - applied,
+        "currency_code": code,
+        "method": command.method,
+        "status": PaymentStatus.SUCCEEDED,
+        "received_on": checked.received_on,
+        "applied_at": work.now if shares else None,
+        "external_provider": checked.external[0],
+        "external_payment_id": checked.external[1],
+        "note": checked.note,
+        "correlation_id": work.actor.correlation_id,
+        "created_at": work.now,
+        "reversed_at": None,
+        "reversal_reason": None,
+        "version": 1,
+    }
+    work.execute(_ADD, id=payment_id, **row)
+    record_attempt(
+        work,
+        amount=amount,
+        currency_code=code,
+        method=command.method,
+        customer_id=payer.customer_id,
+        invoice_id=command.invoice_id,
+        payment_id=payment_id,
+        external=checked.external,
+    )
+    received = payment_received(checked.received_on, code, payer.customer_id, payment_id, amount)
+    post(work, [received, *_apply(work, payment_id, code, shares, checked.received_on)])
+    work.record(
+        "payment.recorded",
+        "payment",
+        payment_id,
+        after={
+            "customer_id": payer.customer_id,
+            "amount": amount,
+            "currency_code": code,
+            "received_on": checked.received_on,
+            "allocations": _for_audit(shares),
+            "unapplied_amount": amount - applied,
+        },
+    )
+    if payer.email is not None and payer.email_status is EmailStatus.OK:
+        work.send(ReceiptEmailRequested(payment_id=payment_id))
+    # Told from what was just written: reading it back would cost a fifth of the whole use case.
+    return PaymentView(
+        payment_id=payment_id,
+        customer_name=payer.display_name,
+        allocations=tuple(_allocation_view(share) for share in shares),
+        **row,
+    )
+
+
+def _allocation_view(share: Share) -> AllocationView:
+    number = share.invoice.invoice_number
+    assert number is not None
+    return AllocationView(share.invoice.invoice_id, number, share.amount)
 
 
 def _wanted_shares(

@@ -39,6 +39,7 @@ def owing(
         paid_amount=Decimal("0.00"),
         balance_due=amount,
         version=1,
+        invoice_number="INV-000001",
     )
 
 
