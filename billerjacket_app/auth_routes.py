@@ -100,9 +100,7 @@ async def register(
         )
     except BillerJacketError as error:
         typed = {"email": email, "display_name": display_name}
-        return _back(
-            routes.REGISTER, Flash("register", _said(error), _field_errors(error), typed)
-        )
+        return _back(routes.REGISTER, Flash("register", _said(error), _field_errors(error), typed))
     return _signed_in(session, routes.SETUP)
 
 
@@ -120,7 +118,10 @@ async def setup(
         return RedirectResponse(routes.DASHBOARD, 303)
     try:
         await run_async(
-            db, actor, onboarding.set_up_tenant, onboarding.SetUpTenant(name, currency_code, time_zone)
+            db,
+            actor,
+            onboarding.set_up_tenant,
+            onboarding.SetUpTenant(name, currency_code, time_zone),
         )
     except BillerJacketError as error:
         typed = {"name": name, "currency_code": currency_code, "time_zone": time_zone}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging as stdlib_logging
 from functools import cache
 
-
 import reflex as rx
 from reflex_base.event import EventSpec
 

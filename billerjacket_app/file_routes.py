@@ -49,7 +49,7 @@ async def invoice_pdf(request: Request, invoice_id: UUID) -> Response:
     """The invoice as a PDF."""
     document: InvoiceDocument = await _read(request, build_invoice_document, invoice_id)
     content = await asyncio.to_thread(render_invoice_pdf, document)
-    return _download(f"{document.invoice_number or 'draft'}.pdf", "application/pdf", content)
+    return _download(f"{document.number or 'draft'}.pdf", "application/pdf", content)
 
 
 @files.get("/files/emails/{communication_id}/{attachment_id}")

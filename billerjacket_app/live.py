@@ -75,7 +75,7 @@ class Changes:
                 continue
             try:
                 version = db.wait_for_change(seen, timeout_seconds=WAIT_SECONDS)
-            except Exception:  # noqa: BLE001  (a database that is away comes back)
+            except Exception:
                 log.warning("live.database_away", exc_info=True)
                 self._stopped.wait(WAIT_SECONDS)
                 continue

@@ -52,7 +52,7 @@ class ToastState(rx.State):
     toasts: list[Toast] = []
 
     @rx.event
-    def say(self, text: str, tone: str = "good") -> None:
+    def say(self, text: str, tone: str) -> None:
         """Show a remark; only the newest few stay."""
         said = Toast(uuid.uuid4().hex, text[:300], "bad" if tone == "bad" else "good")
         self.toasts = [*self.toasts, said][-TOASTS_MAX:]
@@ -65,7 +65,8 @@ class ToastState(rx.State):
 
 def say(text: str, *, bad: bool = False) -> Any:
     """The event that shows a remark, to be returned or yielded by a handler."""
-    return ToastState.say(text, "bad" if bad else "good")
+    remark: Any = ToastState.say  # read from the class, a handler makes an event
+    return remark(text, "bad" if bad else "good")
 
 
 class PageState(rx.State, mixin=True):

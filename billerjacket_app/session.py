@@ -37,9 +37,7 @@ async def person_of(db: Any, cookie_header: str | None) -> SignedIn | None:
         return None
     person = await read_async(db, platform_system("app"), sessions.find_session, token)
     if person is not None and person.should_note:
-        await run_async(
-            db, platform_system("app"), sessions.note_session_seen, person.token_digest
-        )
+        await run_async(db, platform_system("app"), sessions.note_session_seen, person.token_digest)
     return person
 
 

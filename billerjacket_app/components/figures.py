@@ -76,9 +76,7 @@ def aging(buckets: Any, *, sentence: Any) -> rx.Component:
             rx.foreach(
                 buckets,
                 lambda bucket: rx.el.a(
-                    rx.el.span(
-                        rx.el.i(class_name=bucket.tone), bucket.label, class_name="k"
-                    ),
+                    rx.el.span(rx.el.i(class_name=bucket.tone), bucket.label, class_name="k"),
                     rx.el.span(bucket.amount, class_name="v", style={"display": "block"}),
                     rx.el.span(bucket.count, class_name="muted small"),
                     href=bucket.href,

@@ -1,9 +1,9 @@
 """Filters, tabs and paging: links in the address, so a view can be shared and Back works.
 
-    tabs("Invoices by status", State.tabs)          a list of Tab: label, count, href, current
-    chips(State.chips)                              active filters, each a link that removes it
-    search_box("q", "Search invoices", value=State.q, key=State.search_key, on_change=State.search)
-    pager(State.pager, noun="invoices")             a Pager: text, first_href, next_href
+tabs("Invoices by status", State.tabs)          a list of Tab: label, count, href, current
+chips(State.chips)                              active filters, each a link that removes it
+search_box("q", "Search invoices", value=State.q, key=State.search_key, on_change=State.search)
+pager(State.pager, noun="invoices")             a Pager: text, first_href, next_href
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def tabs(label: str, items: Any) -> rx.Component:
                         tab.label,
                         rx.el.span(tab.count, class_name="count"),
                         href=tab.href,
-                        custom_attrs={"aria-current": rx.cond(tab.current, "page", rx.Var("undefined"))},
+                        custom_attrs={
+                            "aria-current": rx.cond(tab.current, "page", rx.Var("undefined"))
+                        },
                     )
                 ),
             )

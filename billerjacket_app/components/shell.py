@@ -73,9 +73,7 @@ def door(title: str, *content: Any, wide: bool = False) -> rx.Component:
     return rx.fragment(
         rx.el.main(
             rx.el.div(
-                rx.el.div(
-                    rx.el.img(src="/favicon.svg", alt=""), theme.BRAND, class_name="brand"
-                ),
+                rx.el.div(rx.el.img(src="/favicon.svg", alt=""), theme.BRAND, class_name="brand"),
                 rx.el.h1(title),
                 *content,
                 class_name="card",

@@ -18,9 +18,7 @@ from billerjacket_app import routes
 from billerjacket_app.components import basic
 
 
-def empty(
-    symbol: str, title: str, text: str, action: rx.Component | None = None
-) -> rx.Component:
+def empty(symbol: str, title: str, text: str, action: rx.Component | None = None) -> rx.Component:
     """Nothing here yet."""
     return rx.el.div(
         basic.icon(symbol),

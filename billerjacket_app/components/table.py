@@ -90,9 +90,7 @@ def data_table(
     ]
     if foot is not None:
         parts.append(rx.cond(rows.length() > 0, rx.el.tfoot(foot), rx.fragment()))
-    return scroll_box(
-        rx.el.table(*parts, class_name="bj", data_testid=testid), label=caption
-    )
+    return scroll_box(rx.el.table(*parts, class_name="bj", data_testid=testid), label=caption)
 
 
 def plain_table(
@@ -143,9 +141,7 @@ def _heading(column: Column, state: Any) -> rx.Component:
 
 
 def _span(columns: int, content: rx.Component) -> rx.Component:
-    return rx.el.tr(
-        rx.el.td(content, col_span=columns, class_name="void"), class_name="quiet"
-    )
+    return rx.el.tr(rx.el.td(content, col_span=columns, class_name="void"), class_name="quiet")
 
 
 def _skeleton(columns: int) -> rx.Component:

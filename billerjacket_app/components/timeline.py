@@ -179,9 +179,7 @@ def _entry(item: Any) -> rx.Component:
             ),
             rx.cond(
                 item.changes.length() > 0,
-                rx.el.div(
-                    rx.foreach(item.changes, _change), class_name="diff"
-                ),
+                rx.el.div(rx.foreach(item.changes, _change), class_name="diff"),
                 rx.fragment(),
             ),
         ),

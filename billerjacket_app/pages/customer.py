@@ -80,9 +80,7 @@ def load_customer(reader: Reader, customer_id: str) -> CustomerPage:
     emails = list_communications(
         reader, CommunicationFilter(customer_id=wanted), limit=SHOWN_MAX
     ).items
-    mixed = rows.mixed(
-        [i.currency_code for i in invoices] + [p.currency_code for p in payments]
-    )
+    mixed = rows.mixed([i.currency_code for i in invoices] + [p.currency_code for p in payments])
     hold = ""
     if customer.hold_kind is not None:
         until = f" until {customer.hold_until}" if customer.hold_until else ""
@@ -290,7 +288,7 @@ def _emails() -> rx.Component:
                         state.emails,
                         lambda row: rx.el.li(
                             rx.el.a(
-                                rx.el.span(row.subject, class_name="strong"),
+                                rx.el.span(row.subject, class_name="medium one-line"),
                                 rx.el.span(
                                     basic.badge(row.badge), " ", basic.when(row.when),
                                     class_name="small muted row",

@@ -12,8 +12,8 @@ from backend.customers.queries import CustomerFilter, CustomerView, list_custome
 from backend.customers.service import CreateCustomer, create_customer
 from backend.errors import InvalidInput
 from backend.unit_of_work import Reader
-from billerjacket_app import routes
 from billerjacket_app import format as fmt
+from billerjacket_app import routes
 from billerjacket_app.components import basic, dialog, filters, shell, states, table
 from billerjacket_app.page_state import ListState, say
 from billerjacket_app.pages import customer_form
@@ -206,4 +206,3 @@ def register(app: rx.App) -> None:
         title="Customers · BillerJacket",
         on_load=CustomersState.load,
     )
-

@@ -193,9 +193,7 @@ def _facts() -> rx.Component:
             basic.fact("Reference", facts.reference),
             basic.fact("Created", basic.when(facts.created, class_name="mono")),
             basic.fact("Sent", basic.when(facts.sent, class_name="mono")),
-            basic.fact(
-                "Invoice id", basic.copy_id(facts.invoice_id, label="the invoice id")
-            ),
+            basic.fact("Invoice id", basic.copy_id(facts.invoice_id, label="the invoice id")),
         ),
         rx.cond(
             facts.notes != "",
@@ -399,16 +397,12 @@ def page() -> rx.Component:
     return shell.page(
         state,
         rx.cond(state.view == "ready", state.facts.number, "Invoice"),
-        states.body(
-            state, _content(), noun="invoice", back=(routes.INVOICES, "To the invoices")
-        ),
+        states.body(state, _content(), noun="invoice", back=(routes.INVOICES, "To the invoices")),
         *_dialogs(),
         section="invoices",
         crumbs=[("Invoices", routes.INVOICES)],
         actions=_actions(),
-        beside=rx.cond(
-            state.view == "ready", basic.badge(state.facts.badge), rx.fragment()
-        ),
+        beside=rx.cond(state.view == "ready", basic.badge(state.facts.badge), rx.fragment()),
     )
 
 
@@ -420,4 +414,3 @@ def register(app: rx.App) -> None:
         title=rx.cond(InvoiceState.title != "", InvoiceState.title, "Invoice · BillerJacket"),
         on_load=InvoiceState.load,
     )
-

@@ -153,16 +153,13 @@ def suggest_customers(reader: Reader, text: str) -> list[Suggestion]:
     """Customers whose name, e-mail or reference holds the text; the newest when it is empty."""
     found = list_customers(reader, CustomerFilter(q=text or None), limit=SUGGESTIONS_MAX)
     names = [customer.display_name for customer in found.items]
-    return [
-        Suggestion(
-            customer.display_name
-            if names.count(customer.display_name) == 1
-            else f"{customer.display_name} · {customer.email or fmt.short_id(customer.customer_id)}",
-            str(customer.customer_id),
-            _note(customer),
-        )
-        for customer in found.items
-    ]
+    suggestions = []
+    for customer in found.items:
+        label = customer.display_name
+        if names.count(label) > 1:
+            label = f"{label} · {customer.email or fmt.short_id(customer.customer_id)}"
+        suggestions.append(Suggestion(label, str(customer.customer_id), _note(customer)))
+    return suggestions
 
 
 def suggestion_for(reader: Reader, customer_id: UUID) -> Suggestion | None:

@@ -194,9 +194,7 @@ def _lines(invoice: InvoiceView) -> list[LineRow]:
 
 
 def _payments(reader: Reader, invoice: InvoiceView) -> list[AppliedRow]:
-    found = list_payments(
-        reader, PaymentFilter(invoice_id=invoice.invoice_id), limit=PAYMENTS_MAX
-    )
+    found = list_payments(reader, PaymentFilter(invoice_id=invoice.invoice_id), limit=PAYMENTS_MAX)
     shown = []
     for payment in found.items:
         applied = [p.amount for p in payment.allocations if p.invoice_id == invoice.invoice_id]

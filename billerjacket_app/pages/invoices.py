@@ -7,6 +7,7 @@ from typing import Any
 
 import reflex as rx
 
+from backend.customers.queries import find_customer
 from backend.invoices.models import InvoiceStatus
 from backend.invoices.queries import (
     DEFAULT_SORT,
@@ -16,7 +17,6 @@ from backend.invoices.queries import (
     list_invoices,
     total_invoices,
 )
-from backend.customers.queries import find_customer
 from backend.unit_of_work import Reader
 from billerjacket_app import format as fmt
 from billerjacket_app import routes, status
@@ -122,9 +122,7 @@ def _chips(reader: Reader, narrowed: InvoiceFilter, here: dict[str, str]) -> lis
         found.append(("due_after", f"Due on or after {narrowed.due_after}"))
     if narrowed.due_before is not None:
         found.append(("due_before", f"Due on or before {narrowed.due_before}"))
-    return [
-        filters.Chip(label, routes.invoices(**here | {name: ""})) for name, label in found
-    ]
+    return [filters.Chip(label, routes.invoices(**here | {name: ""})) for name, label in found]
 
 
 def _foot(total: InvoiceTotals, with_code: bool) -> FootRow:

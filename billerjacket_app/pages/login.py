@@ -89,6 +89,4 @@ def page() -> rx.Component:
 
 def register(app: rx.App) -> None:
     """Add the page."""
-    app.add_page(
-        page, route=routes.LOGIN, title="Sign in · BillerJacket", on_load=LoginState.load
-    )
+    app.add_page(page, route=routes.LOGIN, title="Sign in · BillerJacket", on_load=LoginState.load)

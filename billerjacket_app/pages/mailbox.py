@@ -87,9 +87,7 @@ def load_mailbox(reader: Reader, query: dict[str, str], opened: str) -> Mailbox:
         type=rows.optional_choice(CommunicationType, query["type"], "type"),
         status=rows.optional_choice(CommunicationStatus, query["status"], "status"),
     )
-    page = list_communications(
-        reader, narrowed, limit=PAGE_SIZE, cursor=query["cursor"] or None
-    )
+    page = list_communications(reader, narrowed, limit=PAGE_SIZE, cursor=query["cursor"] or None)
     chosen = rows.optional_id(opened, "open")
     if chosen is None and page.items:
         chosen = page.items[0].communication_id
@@ -126,7 +124,11 @@ def _tabs(here: dict[str, str]) -> list[filters.Tab]:
     found = [("All", {"type": "", "status": ""})]
     found += [
         (label, {"type": kind, "status": ""})
-        for kind, label in (("invoice", "Invoices"), ("dunning", "Reminders"), ("receipt", "Receipts"))
+        for kind, label in (
+            ("invoice", "Invoices"),
+            ("dunning", "Reminders"),
+            ("receipt", "Receipts"),
+        )
     ]
     found.append(("Failed", {"type": "", "status": "failed"}))
     return [
@@ -181,6 +183,8 @@ class MailboxState(ListState, rx.State):
     tabs: list[filters.Tab] = []
     pager: filters.Pager = filters.Pager()
     opened: OpenMail = OpenMail()
+    chosen: bool = False  # by the address; a narrow screen then shows the e-mail alone
+    list_href: str = routes.MAILBOX
 
     async def fetch(self) -> None:
         """Load what the address names."""
@@ -191,15 +195,13 @@ class MailboxState(ListState, rx.State):
             return
         found = outcome.must
         self.show_query(routes.MAILBOX, query, ())
-        self.assign(
-            mails=found.mails, tabs=found.tabs, pager=found.pager, opened=found.opened
-        )
+        self.assign(mails=found.mails, tabs=found.tabs, pager=found.pager, opened=found.opened)
 
 
 def _row(row: MailRow) -> rx.Component:
     return rx.el.li(
         rx.el.a(
-            rx.el.span(row.subject, class_name="strong one-line"),
+            rx.el.span(row.subject, class_name="medium one-line"),
             rx.el.span(row.recipient, class_name="small muted one-line"),
             rx.el.span(
                 basic.badge(row.badge),
@@ -225,6 +227,12 @@ def _links(label: str, items: rx.Var, render: object) -> rx.Component:
 def _mail() -> rx.Component:
     mail = MailboxState.opened
     return rx.el.article(
+        rx.el.a(
+            basic.icon("chevron-left", size=14),
+            "All e-mails",
+            href=MailboxState.list_href,
+            class_name="btn narrow-only",
+        ),
         rx.el.div(
             rx.el.h2(mail.subject, data_testid="email-subject"),
             basic.badge(mail.badge),
@@ -308,7 +316,7 @@ def page() -> rx.Component:
                     class_name="sec",
                 ),
                 _mail(),
-                class_name="mailgrid",
+                class_name=rx.cond(state.chosen, "mailgrid chosen", "mailgrid"),
             ),
             rx.el.div(
                 rx.cond(

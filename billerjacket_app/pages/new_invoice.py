@@ -131,9 +131,7 @@ class NewInvoiceState(PageState, rx.State):
     def _add_up(self) -> None:
         keys = [line.key for line in self.lines]
         sums = invoice_draft.add_up(self._values, keys, self._values["currency_code"])
-        self.assign(
-            line_sums=sums.lines, subtotal=sums.subtotal, tax=sums.tax, total=sums.total
-        )
+        self.assign(line_sums=sums.lines, subtotal=sums.subtotal, tax=sums.tax, total=sums.total)
 
     def _offer(self, found: list[Suggestion]) -> None:
         self._offered = {offered.label: offered for offered in found}
@@ -372,8 +370,11 @@ def _form() -> rx.Component:
     return rx.el.form(
         forms.problem_note(state.refusal),
         basic.card(
-            rx.el.div(_customer(), _field("purchase_order_number", "Purchase order", max_length=100),
-                      class_name="cols2"),
+            rx.el.div(
+                _customer(),
+                _field("purchase_order_number", "Purchase order", max_length=100),
+                class_name="cols2",
+            ),
             rx.el.div(
                 _field("issue_date", "Issue date", type="date"),
                 _field(
@@ -479,4 +480,3 @@ def register(app: rx.App) -> None:
         title="New invoice · Invoices · BillerJacket",
         on_load=NewInvoiceState.load,
     )
-

@@ -128,9 +128,7 @@ class PaymentState(PageState, rx.State):
         """Undo the payment."""
         self.busy = True
         yield
-        outcome = await self.call(
-            reverse_payment, self._record_id(), str(form.get("reason", ""))
-        )
+        outcome = await self.call(reverse_payment, self._record_id(), str(form.get("reason", "")))
         if not outcome.problem:
             self.close_dialog_now()
             await self.fetch()

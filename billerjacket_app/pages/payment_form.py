@@ -31,7 +31,7 @@ def parse(form: dict[str, Any], **whose: UUID) -> RecordPayment:
         received_on=rows.optional_date(str(form.get("received_on", "")), "received_on"),
         note=str(form.get("note", "")).strip() or None,
         keep_excess_as_credit=bool(form.get("keep_excess_as_credit")),
-        **whose,  # type: ignore[arg-type]
+        **whose,
     )
 
 

@@ -1,0 +1,250 @@
+"""The real app for a browser: built once, served with its worker on a database of its own.
+
+One Chromium for all tests, one sign-in for each role; every test gets its own context, so nothing
+leaks from one to the next. A console error, an exception in a page, or an answer of 500 and above
+fails the test in which it happens.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
+
+from backend import migrate
+from backend.actor import Actor, Role, platform_system
+from backend.db.engine import Database
+from backend.identity.users import CreateUser, create_user, hash_new_password
+from backend.onboarding import create_tenant
+from backend.tenants.service import CreateTenant
+from backend.unit_of_work import run
+from billerjacket_app.build import BUILT, build_if_changed, serve_command, serve_environment
+from tests.factories import actor_in
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+PASSWORD = "correct horse battery staple"
+START_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 20
+ACTION_MS_MAX = 10_000
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+@dataclass
+class World:
+    """What the served app shows: two businesses, and somebody of every role in the first."""
+
+    db: Database
+    tenant_id: UUID
+    other_tenant_id: UUID
+    url: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def actor(self) -> Actor:
+        """An Admin of the first business, acting beside the browser."""
+        return actor_in(self.tenant_id)
+
+    @property
+    def stranger(self) -> Actor:
+        """An Admin of the other business."""
+        return actor_in(self.other_tenant_id)
+
+    def email(self, role: str) -> str:
+        """The sign-in of a role."""
+        return f"{role}@example.com"
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A database with people in it, and the app and the worker serving it."""
+    build_if_changed()
+    folder = tmp_path_factory.mktemp("world")
+    url = f"sqlite:///{folder / 'world.db'}"
+    db = Database(url)
+    migrate.upgrade(db)
+    made = _populate(db)
+    port = _free_port()
+    made.url = f"http://localhost:{port}"
+    made.environment = {
+        **os.environ,
+        **serve_environment("127.0.0.1", port),
+        "BILLERJACKET_DATABASE_URL": url,
+        "BILLERJACKET_SECRET_KEY": "only for the tests of the browser",
+        "BILLERJACKET_PUBLIC_URL": made.url,
+        "PYTHONPATH": str(ROOT),
+    }
+    log = (folder / "server.log").open("w")
+    app = _start(serve_command("127.0.0.1", port), made.environment, log)
+    worker = _start([sys.executable, "-m", "worker"], made.environment, log)
+    try:
+        _wait_until_served(made.url, app, folder / "server.log")
+        yield made
+    finally:
+        for process in (worker, app):
+            process.terminate()
+        for process in (worker, app):
+            process.wait(STOP_SECONDS_MAX)
+        log.close()
+        db.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for the whole run."""
+    found = [path for name in CHROMIUM if (path := shutil.which(name))]
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found[0] if found else None, args=arguments
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def sign_in(world: World, chromium: Browser) -> Callable[[str], StorageState]:
+    """The stored sign-in of a role, made by the real form once."""
+    kept: dict[str, StorageState] = {}
+
+    def stored(role: str) -> StorageState:
+        if role not in kept:
+            with closing(chromium.new_context(base_url=world.url)) as context:
+                page = context.new_page()
+                page.goto("/login")
+                page.get_by_label("E-mail").fill(world.email(role))
+                page.get_by_label("Password").fill(PASSWORD)
+                page.get_by_test_id("login-submit").click()
+                page.wait_for_url(lambda url: "/login" not in url)
+                kept[role] = context.storage_state()
+        return kept[role]
+
+    return stored
+
+
+Opener = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(
+    world: World, chromium: Browser, sign_in: Callable[[str], StorageState]
+) -> Iterator[Opener]:
+    """Open an address as a role (or as nobody) in a fresh context, and wait until it is ready.
+
+    `open_page("/invoices", role="finance", dark=True, width=390)`. What goes wrong in any of the
+    pages fails the test at its end; `allow` names texts of console errors that are expected.
+    """
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+    allowed: list[str] = []
+
+    def opened(
+        path: str,
+        *,
+        role: str | None = "admin",
+        dark: bool = False,
+        width: int = 1440,
+        height: int = 900,
+        allow: tuple[str, ...] = (),
+    ) -> Page:
+        allowed.extend(allow)
+        context = chromium.new_context(
+            base_url=world.url,
+            storage_state=sign_in(role) if role else None,
+            color_scheme="dark" if dark else "light",
+            viewport={"width": width, "height": height},
+            reduced_motion="reduce",
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        context.set_default_timeout(ACTION_MS_MAX)
+        page = context.new_page()
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status > 499 else None
+        )
+        page.goto(path)
+        wait_until_ready(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    unexpected = [text for text in wrong if not any(part in text for part in allowed)]
+    assert not unexpected, unexpected
+
+
+def wait_until_ready(page: Page) -> None:
+    """Until the page's State is loaded, its handlers are done, and its fonts are there."""
+    page.locator('#ready[data-hydrated="true"]:not([data-view="loading"])').wait_for(
+        state="attached"
+    )
+    page.evaluate("document.fonts.ready.then(() => true)")
+
+
+def screenshot(page: Page, name: str) -> Path:
+    """Keep a picture of the page for a person to look at; the folder is not in git."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    path = SCREENSHOTS / f"{name}.png"
+    page.screenshot(path=path, full_page=True, animations="disabled")
+    return path
+
+
+def _populate(db: Database) -> World:
+    system = platform_system("test")
+    tenant = run(db, system, create_tenant, CreateTenant("Ridge Roofing"))
+    other = run(db, system, create_tenant, CreateTenant("Northwind Heating"))
+    password_hash = hash_new_password(PASSWORD, email="somebody@example.com")
+    people: list[tuple[str, Role, UUID | None]] = [
+        ("admin", Role.ADMIN, tenant),
+        ("finance", Role.FINANCE, tenant),
+        ("support", Role.SUPPORT, tenant),
+        ("stranger", Role.ADMIN, other),
+        ("superadmin", Role.SUPERADMIN, None),
+    ]
+    for name, role, home in people:
+        user = CreateUser(f"{name}@example.com", role, home, password_hash, f"Dana {name}")
+        run(db, system, create_user, user)
+    return World(db, tenant, other)
+
+
+def _start(command: list[str], environment: dict[str, str], log: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+    )
+
+
+def _wait_until_served(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
+    assert (BUILT / "index.html").exists()
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < deadline:
+        if app.poll() is not None:
+            pytest.exit(f"the app did not start:\n{log.read_text()[-4000:]}")
+        try:
+            if httpx.get(f"{url}/ping", timeout=2).is_success:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    pytest.exit(f"the app was not ready in time:\n{log.read_text()[-4000:]}")
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
