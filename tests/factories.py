@@ -90,3 +90,21 @@ def raw_count(db: Database, table: str) -> int:
     """How many rows a table has, in all tenants."""
     count: int = raw_rows(db, f"SELECT count(*) FROM {table}")[0][0]
     return count
+
+
+MONEY_TABLES = ("payments", "payment_allocations", "ledger_entries", "audit_log", "outbox")
+
+
+def money_rows(db: Database) -> dict[str, int]:
+    """How many rows there are in what a refused use case must leave alone."""
+    return {table: raw_count(db, table) for table in MONEY_TABLES}
+
+
+def ledger_lines(db: Database, after: int = 0) -> list[tuple[Any, ...]]:
+    """Kind, day, account and hundredths of the postings, in order, from a row number on."""
+    return raw_rows(
+        db,
+        "SELECT e.kind, e.entry_day, p.account, p.amount FROM ledger_postings p "
+        "JOIN ledger_entries e ON e.id = p.entry_id WHERE p.row_id > ? ORDER BY p.row_id",
+        after,
+    )

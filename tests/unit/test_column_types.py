@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -96,7 +97,9 @@ def test_an_instant_on_sqlite_keeps_its_microseconds_in_utc(at: datetime):
 
 def test_instants_on_sqlite_sort_as_they_happened():
     start = datetime(2026, 3, 8, 7, 59, 59, 999_999, tzinfo=UTC)
-    kept = [stored(UtcInstant(), start + timedelta(microseconds=step)) for step in range(3)]
+    kept: list[Any] = [
+        stored(UtcInstant(), start + timedelta(microseconds=step)) for step in range(3)
+    ]
     assert kept == sorted(kept)
     assert len(set(kept)) == 3
 
