@@ -60,8 +60,8 @@ class Payment(TenantRow, table=True):
         sa.Index(
             "ix_payments__received",
             "tenant_id",
-            "currency_code",
             "received_on",
+            "currency_code",
             "amount",
             sqlite_where=sa.text("status = 'succeeded'"),
             mssql_where=sa.text("status = 'succeeded'"),

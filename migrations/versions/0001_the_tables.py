@@ -769,7 +769,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_payments__received",
-            ["tenant_id", "currency_code", "received_on", "amount"],
+            ["tenant_id", "received_on", "currency_code", "amount"],
             unique=False,
             sqlite_where=sa.text("status = 'succeeded'"),
             mssql_where=sa.text("status = 'succeeded'"),

@@ -1,0 +1,199 @@
+"""Aging as of any day: who owed what, and how late it was, told by the ledger.
+
+For each customer and currency the buckets minus the unapplied credit are what is outstanding, on
+every day, for all three are sums of the same postings. When nothing is dated after the day asked
+about, the ledger's sums stand in the cached balances, and one covering index of the open invoices
+answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from backend.actor import Action
+from backend.customers.models import CUSTOMERS
+from backend.db.statements import TENANT, Statement, constant
+from backend.errors import InvalidInput
+from backend.invoices.models import INVOICES
+from backend.ledger.models import LEDGER_ENTRIES, LEDGER_POSTINGS, Account
+from backend.money import ZERO
+from backend.payments.models import PAYMENTS
+from backend.reporting.buckets import edges, sums_by_age
+from backend.unit_of_work import Reader
+
+_I, _C, _P = INVOICES, CUSTOMERS, PAYMENTS
+_ENTRY, _POST = LEDGER_ENTRIES, LEDGER_POSTINGS
+_AS_OF = sa.bindparam("as_of", type_=sa.Date)
+
+_HAS_LATER = Statement(
+    sa.select(constant(1))
+    .where(_ENTRY.c.tenant_id == TENANT, _ENTRY.c.entry_day > _AS_OF)
+    .limit(constant(1))
+)
+
+
+def _named(sums: Any) -> Statement:
+    """Sums per currency and customer, with the customer's name."""
+    return Statement(
+        sa.select(sums, _C.c.display_name.label("customer_name")).join(
+            _C, sa.and_(_C.c.tenant_id == TENANT, _C.c.id == sums.c.customer_id)
+        )
+    )
+
+
+_FROM_BALANCES = _named(
+    sa.select(_I.c.currency_code, _I.c.customer_id, *sums_by_age(_I.c.balance_due, _I.c.due_date))
+    .where(_I.c.tenant_id == TENANT, _I.c.status.in_((constant("sent"), constant("overdue"))))
+    .group_by(_I.c.currency_code, _I.c.customer_id)
+    .subquery()
+)
+_CREDIT_FROM_BALANCES = _named(
+    sa.select(
+        _P.c.currency_code, _P.c.customer_id, sa.func.sum(_P.c.unapplied_amount).label("unapplied")
+    )
+    .where(_P.c.tenant_id == TENANT, _P.c.unapplied_amount > constant(0))
+    .group_by(_P.c.currency_code, _P.c.customer_id)
+    .subquery()
+)
+
+# First per invoice over the covering index of the postings: only for those still open on that day
+# is the due date looked up.
+_OPEN_THEN = (
+    sa.select(
+        _POST.c.currency_code,
+        _POST.c.customer_id,
+        _POST.c.invoice_id,
+        sa.func.sum(_POST.c.amount).label("balance"),
+    )
+    .where(
+        _POST.c.tenant_id == TENANT,
+        _POST.c.account == Account.ACCOUNTS_RECEIVABLE,
+        _POST.c.entry_day <= _AS_OF,
+    )
+    .group_by(_POST.c.currency_code, _POST.c.customer_id, _POST.c.invoice_id)
+    .having(sa.func.sum(_POST.c.amount) != constant(0))
+    .subquery()
+)
+_FROM_LEDGER = _named(
+    sa.select(
+        _OPEN_THEN.c.currency_code,
+        _OPEN_THEN.c.customer_id,
+        *sums_by_age(_OPEN_THEN.c.balance, _I.c.due_date),
+    )
+    .join(_I, sa.and_(_I.c.tenant_id == TENANT, _I.c.id == _OPEN_THEN.c.invoice_id))
+    .group_by(_OPEN_THEN.c.currency_code, _OPEN_THEN.c.customer_id)
+    .subquery()
+)
+_CREDIT_FROM_LEDGER = _named(
+    sa.select(
+        _POST.c.currency_code,
+        _POST.c.customer_id,
+        (-sa.func.sum(_POST.c.amount)).label("unapplied"),
+    )
+    .where(
+        _POST.c.tenant_id == TENANT,
+        _POST.c.account == Account.UNAPPLIED_CASH,
+        _POST.c.entry_day <= _AS_OF,
+    )
+    .group_by(_POST.c.currency_code, _POST.c.customer_id)
+    .having(sa.func.sum(_POST.c.amount) != constant(0))
+    .subquery()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgingSums:
+    """What is open by days past due, the unapplied credit, and the difference: outstanding."""
+
+    current: Decimal
+    days_1_30: Decimal
+    days_31_60: Decimal
+    days_61_90: Decimal
+    days_over_90: Decimal
+    unapplied: Decimal
+    outstanding: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerAging:
+    """One customer's sums in one currency."""
+
+    customer_id: UUID
+    customer_name: str
+    sums: AgingSums
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyAging:
+    """A currency's totals, and its customers by name."""
+
+    currency_code: str
+    totals: AgingSums
+    customers: tuple[CustomerAging, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Aging:
+    """The whole report; currencies by code."""
+
+    as_of: date
+    currencies: tuple[CurrencyAging, ...]
+
+
+def get_aging(reader: Reader, as_of: date | None = None) -> Aging:
+    """The aging of a day, the tenant's today when none is given.
+
+    Raises InvalidInput for a day that has not come yet.
+    """
+    reader.actor.require(Action.READ)
+    day = as_of or reader.today
+    if day > reader.today:
+        raise InvalidInput.of("as_of", "must not lie in the future")
+    if reader.first(_HAS_LATER, as_of=day) is None:
+        open_rows = reader.rows(_FROM_BALANCES, **edges(day))
+        credit_rows = reader.rows(_CREDIT_FROM_BALANCES)
+    else:
+        open_rows = reader.rows(_FROM_LEDGER, as_of=day, **edges(day))
+        credit_rows = reader.rows(_CREDIT_FROM_LEDGER, as_of=day)
+    return Aging(day, _by_currency(open_rows, credit_rows))
+
+
+def _by_currency(open_rows: list[Any], credit_rows: list[Any]) -> tuple[CurrencyAging, ...]:
+    credit = {(row.currency_code, row.customer_id): row for row in credit_rows}
+    by_currency: dict[str, list[CustomerAging]] = {}
+    for row in open_rows:
+        code, customer_id, current, d30, d60, d90, older, name = row
+        owed = credit.pop((code, customer_id), None)
+        unapplied = ZERO if owed is None else owed.unapplied
+        outstanding = current + d30 + d60 + d90 + older - unapplied
+        sums = AgingSums(current, d30, d60, d90, older, unapplied, outstanding)
+        by_currency.setdefault(code, []).append(CustomerAging(customer_id, name, sums))
+    for (code, customer_id), row in credit.items():
+        sums = AgingSums(ZERO, ZERO, ZERO, ZERO, ZERO, row.unapplied, -row.unapplied)
+        by_currency.setdefault(code, []).append(CustomerAging(customer_id, row.customer_name, sums))
+    return tuple(
+        CurrencyAging(
+            code,
+            _total([customer.sums for customer in customers]),
+            tuple(sorted(customers, key=lambda one: (one.customer_name, one.customer_id))),
+        )
+        for code, customers in sorted(by_currency.items())
+    )
+
+
+def _total(sums: list[AgingSums]) -> AgingSums:
+    return AgingSums(
+        sum((one.current for one in sums), ZERO),
+        sum((one.days_1_30 for one in sums), ZERO),
+        sum((one.days_31_60 for one in sums), ZERO),
+        sum((one.days_61_90 for one in sums), ZERO),
+        sum((one.days_over_90 for one in sums), ZERO),
+        sum((one.unapplied for one in sums), ZERO),
+        sum((one.outstanding for one in sums), ZERO),
+    )
