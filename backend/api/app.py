@@ -12,12 +12,19 @@ from backend.api.endpoints import Endpoint
 from backend.api.entrance import Answering, Entrance
 from backend.api.openapi import DESCRIPTION, TAGS, TITLE, VERSION, complete
 from backend.api.public import PublicPage
-from backend.api.routes import customers, health, invoices, payments
+from backend.api.routes import (
+    communications,
+    customers,
+    dunning,
+    health,
+    invoices,
+    payments,
+)
 from backend.api.routes.documentation import documentation_pages
 from backend.api.table import Table
 from backend.bootstrap import Services
 
-_PARTS = (customers.endpoints, invoices.endpoints, payments.endpoints)
+_PARTS = tuple(part.endpoints for part in (customers, invoices, payments, dunning, communications))
 
 
 class Api(FastAPI):

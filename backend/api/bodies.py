@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
@@ -36,50 +37,59 @@ def header(headers: RawHeaders, name: bytes) -> str | None:
     return None
 
 
-async def read_body(receive: Receive, headers: RawHeaders) -> bytes:
-    """The whole body; raises BodyTooLarge above one MiB, by its length or as it comes."""
-    declared = header(headers, b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > BODY_BYTES_MAX:
-        raise BodyTooLarge(f"The body is larger than {BODY_BYTES_MAX} bytes.")
-    message = await _next_part(receive)
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        parts, size = [body], len(body)
-        while message.get("more_body"):
-            message = await _next_part(receive)
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > BODY_BYTES_MAX:
-                raise BodyTooLarge(f"The body is larger than {BODY_BYTES_MAX} bytes.")
-        body = b"".join(parts)
-    if len(body) > BODY_BYTES_MAX:
-        raise BodyTooLarge(f"The body is larger than {BODY_BYTES_MAX} bytes.")
-    return body
+class Incoming:
+    """The body of a request: on its way until it is read, or thrown away."""
+
+    __slots__ = ("_ended", "_headers", "_receive")
+
+    def __init__(self, receive: Receive, headers: RawHeaders) -> None:
+        self._receive = receive
+        self._headers = headers
+        self._ended = False
+
+    async def read(self) -> bytes:
+        """The whole body; raises BodyTooLarge above one MiB, by its length or as it comes."""
+        if self._declared_size() > BODY_BYTES_MAX:
+            raise _too_large()
+        body = await self._next_part()
+        if not self._ended:
+            parts, size = [body], len(body)
+            while not self._ended and size <= BODY_BYTES_MAX:
+                parts.append(await self._next_part())
+                size += len(parts[-1])
+            body = b"".join(parts)
+        if len(body) > BODY_BYTES_MAX:
+            raise _too_large()
+        return body
+
+    async def discard(self) -> None:
+        """Throw away what the client is still sending, within bounds."""
+        is_chunked = header(self._headers, b"transfer-encoding") is not None
+        size = self._declared_size()
+        if self._ended or size > DRAIN_BYTES_MAX or (size == 0 and not is_chunked):
+            return
+        with contextlib.suppress(TimeoutError, ClientGone):
+            async with asyncio.timeout(DRAIN_SECONDS_MAX):
+                thrown_away = 0
+                while not self._ended and thrown_away <= DRAIN_BYTES_MAX:
+                    thrown_away += len(await self._next_part())
+
+    def _declared_size(self) -> int:
+        declared = header(self._headers, b"content-length")
+        return int(declared) if declared is not None and declared.isdecimal() else 0
+
+    async def _next_part(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._ended = True
+            raise ClientGone
+        self._ended = not message.get("more_body", False)
+        part: bytes = message.get("body", b"")
+        return part
 
 
-async def drain(receive: Receive, headers: RawHeaders) -> None:
-    """Throw away what the client is still sending, within bounds."""
-    declared = header(headers, b"content-length")
-    if declared in (None, "0") and header(headers, b"transfer-encoding") is None:
-        return
-    if declared is not None and declared.isdigit() and int(declared) > DRAIN_BYTES_MAX:
-        return
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS_MAX):
-            size, more = 0, True
-            while more and size <= DRAIN_BYTES_MAX:
-                message = await receive()
-                size += len(message.get("body", b""))
-                more = message["type"] == "http.request" and message.get("more_body", False)
-    except TimeoutError:
-        return
-
-
-async def _next_part(receive: Receive) -> Any:
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {BODY_BYTES_MAX} bytes.")
 
 
 def require_json(headers: RawHeaders) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import re
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from uuid import UUID
 
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
@@ -27,6 +26,8 @@ T = TypeVar("T")
 REPLAYED = ((b"idempotent-replayed", b"true"),)
 
 _RESPOND_ASYNC = re.compile(rb"(?:^|[,\s])respond-async(?:$|[,;\s])", re.IGNORECASE)
+
+NO_CONTENT = Answer(204, "")
 
 Produce = Callable[[UnitOfWork], "Answer | Refused"]
 
@@ -74,6 +75,8 @@ class Call(HTTPConnection):
         answer = await run_async(
             self.services.db, self.actor, self._answered, produce, body, undo_refused
         )
+        if answer is NO_CONTENT:
+            return Reply(204, media_type=None)
         media_type = JSON if answer.status_code < 400 else PROBLEM_JSON
         headers = REPLAYED if answer.replayed else ()
         if answer.location is not None:
@@ -87,13 +90,9 @@ class Call(HTTPConnection):
                 return True
         return False
 
-    def queued(self, message_id: UUID) -> Answer:
+    def queued(self) -> Answer:
         """202: a message will have it done."""
-        told = {
-            "status": "queued",
-            "correlation_id": self.actor.correlation_id,
-            "message_id": message_id,
-        }
+        told = {"status": "queued", "correlation_id": self.actor.correlation_id}
         return answered(told, status=202)
 
     def _answered(

@@ -27,10 +27,10 @@ from starlette.types import Receive, Scope, Send
 from backend.actor import Action
 from backend.api.authentication import Authenticator
 from backend.api.bodies import (
+    Incoming,
     RawHeaders,
     header,
     parse_json,
-    read_body,
     require_json,
     validated,
 )
@@ -67,6 +67,7 @@ class Declaration:
     description_of_answer: str
     conflicts: Mapping[int, str]
     accepts_async: bool
+    media_type: str
 
 
 @dataclass
@@ -88,6 +89,7 @@ class Endpoints:
         idempotency: Idempotency | None = None,
         conflicts: Mapping[int, str] | None = None,
         accepts_async: bool = False,
+        media_type: str = "application/json",
     ) -> Callable[[Function], Function]:
         """Declare a function an endpoint. `answer` is the model of its body, for the document."""
         honoured = Idempotency.HONOURED if method == "POST" else Idempotency.NONE
@@ -105,6 +107,7 @@ class Endpoints:
                     answers,
                     conflicts or {},
                     accepts_async,
+                    media_type,
                 )
             )
             return function
@@ -151,7 +154,7 @@ class Endpoint(APIRoute):
     async def answer(
         self,
         scope: Scope,
-        receive: Receive,
+        body: Incoming,
         path_values: Mapping[str, str],
         correlation_id: str,
     ) -> Reply:
@@ -162,7 +165,7 @@ class Endpoint(APIRoute):
         key = self._idempotency_key(headers)
         arguments: dict[str, Any] = {}
         if self.body_model is not None:
-            arguments[self._body_name] = await self._body(receive, headers)
+            arguments[self._body_name] = await self._read(body, headers)
         if self.query_model is not None:
             given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
             arguments[self._query_name] = validated(self.query_model, given)
@@ -199,9 +202,9 @@ class Endpoint(APIRoute):
             )
         return key
 
-    async def _body(self, receive: Receive, headers: RawHeaders) -> BaseModel:
+    async def _read(self, incoming: Incoming, headers: RawHeaders) -> BaseModel:
         assert self.body_model is not None
-        body = await read_body(receive, headers)
+        body = await incoming.read()
         if not body and self._body_may_be_absent:
             return validated(self.body_model, {})
         require_json(headers)

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from backend import logging
 from backend.actor import correlation_id_from
-from backend.api.bodies import ClientGone, RawHeaders, drain, header
+from backend.api.bodies import ClientGone, Incoming, RawHeaders, header
 from backend.api.problems import PROBLEM_JSON, Unexpected, problem_of
 from backend.api.replies import Headers, Reply
 from backend.api.table import Table
@@ -45,7 +45,7 @@ class Answering(Protocol):
     async def answer(
         self,
         scope: Scope,
-        receive: Receive,
+        body: Incoming,
         path_values: Mapping[str, str],
         correlation_id: str,
     ) -> Reply:
@@ -65,20 +65,22 @@ class Entrance:
         headers: RawHeaders = scope["headers"]
         correlation_id = correlation_id_from(header(headers, b"x-correlation-id"))
         logging.bind_afresh(correlation_id=correlation_id)
+        body = Incoming(receive, headers)
         is_probe = False
         try:
             endpoint, values = self._table.find(scope["method"], scope["path"])
             is_probe = endpoint.is_probe
-            reply = await endpoint.answer(scope, receive, values, correlation_id)
+            reply = await endpoint.answer(scope, body, values, correlation_id)
         except ClientGone:
             log.info("http.client_gone", method=scope["method"], path=scope["path"])
             return
         except BillerJacketError as error:
             reply = _problem(error, scope, correlation_id)
-            await drain(receive, headers)
         except Exception as error:
             log.exception("http.failed", method=scope["method"], path=scope["path"])
             reply = _problem(_unexpected(error), scope, correlation_id)
+        # A client that is still sending must get our answer, not a reset connection.
+        await body.discard()
         await self._send(reply, correlation_id, send)
         write = log.debug if is_probe and reply.status < 400 else log.info
         write(

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from backend.checks import EARLIEST_DAY, LATEST_DAY
 from backend.errors import InvalidInput
-from backend.money import MAX_AMOUNT, parse_decimal
+from backend.money import HUNDRED, MAX_AMOUNT, parse_decimal
 from backend.paging import LIMIT_DEFAULT, LIMIT_MAX
 
 _DECIMAL_TEXT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
@@ -36,14 +36,18 @@ def _wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("invalid", "{message}", {"message": message})
 
 
-def _decimal(value: Any, places: int, maximum: Decimal) -> Decimal:
+def _decimal(value: Any, places: int, maximum: Decimal, *, positive: bool = False) -> Decimal:
     if isinstance(value, str) and not _DECIMAL_TEXT.fullmatch(value):
         raise _wrong("must be a decimal number")
     try:
         number = parse_decimal(value, places=places, field="")
     except InvalidInput as refused:
         raise _wrong(refused.errors[0].message) from None
-    if abs(number) > maximum:
+    if number < 0:
+        raise _wrong("must not be negative")
+    if positive and number == 0:
+        raise _wrong("must be greater than zero")
+    if number > maximum:
         raise _wrong(f"must be at most {maximum}")
     return number
 
@@ -52,8 +56,16 @@ def _amount(value: Any) -> Decimal:
     return _decimal(value, 2, MAX_AMOUNT)
 
 
+def _positive_amount(value: Any) -> Decimal:
+    return _decimal(value, 2, MAX_AMOUNT, positive=True)
+
+
 def _quantity(value: Any) -> Decimal:
-    return _decimal(value, 4, MAX_AMOUNT)
+    return _decimal(value, 4, MAX_AMOUNT, positive=True)
+
+
+def _rate(value: Any) -> Decimal:
+    return _decimal(value, 4, HUNDRED)
 
 
 def _uuid(value: Any) -> UUID:
@@ -80,25 +92,35 @@ def _limit(value: Any) -> int:
     return int(value)
 
 
-def _decimal_schema(places: int, example: str, *, exclusive: bool = False) -> dict[str, Any]:
-    number: dict[str, Any] = {"type": "number"}
-    number["exclusiveMinimum" if exclusive else "minimum"] = 0
-    number["maximum"] = 999_999_999_999
-    return {
-        "anyOf": [
-            {"type": "string", "pattern": rf"^[0-9]{{1,12}}(\.[0-9]{{1,{places}}})?$"},
-            number,
-        ],
-        "description": f"A decimal, as text or number, with at most {places} decimals.",
-        "examples": [example],
-    }
+def _schema(
+    places: int, example: str, *, positive: bool = False, maximum: Decimal = MAX_AMOUNT
+) -> WithJsonSchema:
+    not_zero = r"(?!0+(\.0+)?$)" if positive else ""
+    return WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "pattern": rf"^{not_zero}[0-9]{{1,12}}(\.[0-9]{{1,{places}}})?$",
+                },
+                {
+                    "type": "number",
+                    "exclusiveMinimum" if positive else "minimum": 0,
+                    "maximum": float(maximum),
+                },
+            ],
+            "description": f"A decimal, as text or number, with at most {places} decimals.",
+            "examples": [example],
+        }
+    )
 
 
-Amount = Annotated[Decimal, PlainValidator(_amount), WithJsonSchema(_decimal_schema(2, "1234.50"))]
-Quantity = Annotated[
-    Decimal, PlainValidator(_quantity), WithJsonSchema(_decimal_schema(4, "2.5", exclusive=True))
+Amount = Annotated[Decimal, PlainValidator(_amount), _schema(2, "1234.50")]
+PositiveAmount = Annotated[
+    Decimal, PlainValidator(_positive_amount), _schema(2, "1234.50", positive=True)
 ]
-Rate = Annotated[Decimal, PlainValidator(_quantity), WithJsonSchema(_decimal_schema(4, "8.25"))]
+Quantity = Annotated[Decimal, PlainValidator(_quantity), _schema(4, "2.5", positive=True)]
+Rate = Annotated[Decimal, PlainValidator(_rate), _schema(4, "8.25", maximum=HUNDRED)]
 Id = Annotated[UUID, PlainValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
 Day = Annotated[
     date,

@@ -41,6 +41,8 @@ TAGS = [
     {"name": "Customers", "description": "Who owes."},
     {"name": "Invoices", "description": "What is owed, and for what."},
     {"name": "Payments", "description": "Money received, applied, reversed."},
+    {"name": "Dunning", "description": "Chasing what is overdue, and holding it."},
+    {"name": "Communications", "description": "What was said to customers."},
 ]
 
 _SECURITY: list[dict[str, list[str]]] = [{"ApiKey": [], "Tenant": []}]
@@ -107,6 +109,11 @@ def complete(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[st
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     document["components"]["securitySchemes"] = _SCHEMES
+    for name, schema in schemas.items():
+        if name.endswith("Changes"):
+            # What is left out of a change stays as it is: it has no default.
+            for field in schema["properties"].values():
+                field.pop("default", None)
     for endpoint in endpoints:
         declared = endpoint.declaration
         operation = document["paths"][declared.path][declared.method.lower()]
@@ -115,6 +122,8 @@ def complete(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[st
         responses = operation["responses"]
         responses.update(_problems(endpoint))
         success = responses[str(declared.status)]
+        if declared.media_type != "application/json":
+            success["content"] = {declared.media_type: {"schema": {"type": "string"}}}
         success["headers"] = dict(_CORRELATION_HEADER)
         if declared.idempotency is not Idempotency.NONE:
             success["headers"]["Idempotent-Replayed"] = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
+from backend.api.bodies import Incoming
 from backend.api.replies import Reply
 
 
@@ -21,7 +22,7 @@ class PublicPage:
     async def answer(
         self,
         scope: Scope,
-        receive: Receive,
+        body: Incoming,
         path_values: Mapping[str, str],
         correlation_id: str,
     ) -> Reply:

@@ -9,7 +9,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from backend.communications.queries import CommunicationDetail, CommunicationView
 from backend.customers.queries import CustomerView
+from backend.dunning.holds import HoldView
+from backend.dunning.plans import PlanView
+from backend.dunning.preview import PreviewView
 from backend.invoices.queries import InvoiceView
 from backend.money import currency
 from backend.paging import Page
@@ -34,9 +38,9 @@ def number(value: Decimal | None) -> str | None:
 
 def customer(view: CustomerView) -> Json:
     """A customer."""
-    hold = None
+    held = None
     if view.hold_kind is not None:
-        hold = {"kind": view.hold_kind, "until": view.hold_until, "reason": view.hold_reason}
+        held = {"kind": view.hold_kind, "until": view.hold_until, "reason": view.hold_reason}
     return {
         "customer_id": view.customer_id,
         "display_name": view.display_name,
@@ -48,7 +52,7 @@ def customer(view: CustomerView) -> Json:
         "external_source": view.external_source,
         "external_reference_id": view.external_reference_id,
         "dunning_plan_id": view.dunning_plan_id,
-        "hold": hold,
+        "hold": held,
         "created_at": view.created_at,
         "updated_at": view.updated_at,
     }
@@ -57,9 +61,9 @@ def customer(view: CustomerView) -> Json:
 def invoice(view: InvoiceView) -> Json:
     """An invoice with its lines."""
     money = currency(view.currency_code).text
-    hold = None
+    held = None
     if view.hold_kind is not None:
-        hold = {
+        held = {
             "kind": view.hold_kind,
             "until": view.hold_until,
             "amount": None if view.hold_amount is None else money(view.hold_amount),
@@ -87,7 +91,7 @@ def invoice(view: InvoiceView) -> Json:
         "purchase_order_number": view.purchase_order_number,
         "external_source": view.external_source,
         "external_reference_id": view.external_reference_id,
-        "hold": hold,
+        "hold": held,
         "line_items": [
             {
                 "invoice_line_item_id": line.invoice_line_item_id,
@@ -129,5 +133,104 @@ def payment(view: PaymentView) -> Json:
                 "amount": money(part.amount),
             }
             for part in view.allocations
+        ],
+    }
+
+
+def hold(view: HoldView, currency_code: str) -> Json:
+    """An invoice's hold."""
+    amount = None if view.amount is None else currency(currency_code).text(view.amount)
+    return {"kind": view.kind, "until": view.until, "amount": amount, "reason": view.reason}
+
+
+def plan(view: PlanView) -> Json:
+    """A dunning plan with its steps."""
+    return {
+        "dunning_plan_id": view.dunning_plan_id,
+        "name": view.name,
+        "is_default": view.is_default,
+        "is_active": view.is_active,
+        "steps": [
+            {
+                "step_number": step.step_number,
+                "days_after_due": step.days_after_due,
+                "template_key": step.template_key,
+                "channel": step.channel,
+            }
+            for step in view.steps
+        ],
+    }
+
+
+def preview(view: PreviewView) -> Json:
+    """What a dunning run would do."""
+    return {
+        "as_of": view.as_of,
+        "would_send": [
+            {
+                "customer_id": email.customer_id,
+                "customer_name": email.customer_name,
+                "to_address": email.to_address,
+                "template_key": email.template_key,
+                "invoices": [
+                    {
+                        "invoice_id": step.invoice_id,
+                        "invoice_number": step.invoice_number,
+                        "step_number": step.step_number,
+                        "balance_due": currency(step.currency_code).text(step.balance_due),
+                        "currency_code": step.currency_code,
+                        "due_date": step.due_date,
+                    }
+                    for step in email.invoices
+                ],
+            }
+            for email in view.would_send
+        ],
+        "not_chased": [
+            {
+                "invoice_id": one.invoice_id,
+                "invoice_number": one.invoice_number,
+                "customer_id": one.customer_id,
+                "customer_name": one.customer_name,
+                "due_date": one.due_date,
+                "balance_due": currency(one.currency_code).text(one.balance_due),
+                "currency_code": one.currency_code,
+                "reason": one.reason,
+                "until": one.until,
+                "next_step_on": one.next_step_on,
+            }
+            for one in view.not_chased
+        ],
+    }
+
+
+def communication(view: CommunicationView) -> Json:
+    """A communication as lists show it."""
+    return {
+        "communication_id": view.communication_id,
+        "channel": view.channel,
+        "type": view.type,
+        "status": view.status,
+        "to_address": view.to_address,
+        "subject": view.subject,
+        "customer_id": view.customer_id,
+        "invoice_ids": view.invoice_ids,
+        "step_number": view.step_number,
+        "created_at": view.created_at,
+        "sent_at": view.sent_at,
+        "error": view.error,
+        "correlation_id": view.correlation_id,
+    }
+
+
+def communication_detail(view: CommunicationDetail) -> Json:
+    """A communication with its bodies and attachments."""
+    return {
+        **communication(view.head),
+        "text_body": view.text_body,
+        "html_body": view.html_body,
+        "attachments": [
+            {"filename": one.filename, "content_type": one.content_type, "size": one.size}
+            for one in view.attachments
         ],
     }

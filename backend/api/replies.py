@@ -29,6 +29,3 @@ def json_bytes(value: Any) -> bytes:
 def ok(value: Any, *, headers: Headers = ()) -> Reply:
     """200 with a JSON body."""
     return Reply(200, json_bytes(value), headers=headers)
-
-
-NO_CONTENT = Reply(204, media_type=None)

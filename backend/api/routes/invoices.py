@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from backend.api.schemas.invoices import (
     NewLine,
     Reason,
 )
+from backend.invoices.document import build_invoice_document
+from backend.invoices.pdf import render_invoice_pdf
 from backend.invoices.queries import InvoiceFilter, get_invoice, list_invoices
 from backend.invoices.service import (
     CreateInvoice,
@@ -76,6 +79,23 @@ async def get_invoices(call: Call, query: Annotated[InvoiceQuery, Query()]) -> R
 async def get_one_invoice(call: Call, invoice_id: UUID) -> Reply:
     """Read an invoice with its lines."""
     return ok(render.invoice(await call.read(get_invoice, invoice_id)))
+
+
+@endpoints(
+    "GET",
+    f"{_INVOICE}/pdf",
+    Action.READ,
+    answers="The invoice as a PDF, in its present state.",
+    media_type="application/pdf",
+)
+async def get_invoice_pdf(call: Call, invoice_id: UUID) -> Reply:
+    """Read an invoice as a PDF."""
+    document = await call.read(build_invoice_document, invoice_id)
+    content = await asyncio.to_thread(render_invoice_pdf, document)
+    named = f'inline; filename="{document.file_name}"'
+    return Reply(
+        200, content, b"application/pdf", ((b"content-disposition", named.encode("ascii")),)
+    )
 
 
 @endpoints(

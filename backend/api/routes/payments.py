@@ -21,8 +21,10 @@ from backend.api.schemas.payments import (
     PaymentPage,
     PaymentQuery,
 )
-from backend.errors import Refused
+from backend.customers.queries import find_customer
+from backend.errors import InvalidInput, Refused
 from backend.idempotency import Answer
+from backend.invoices.balances import find_balance
 from backend.messaging.contracts import ApplyPayment
 from backend.payments.queries import PaymentFilter, get_payment, list_payments
 from backend.payments.reversal import reverse_payment
@@ -59,6 +61,8 @@ async def record_one_payment(call: Call, body: NewPayment) -> Reply:
 
     With `Prefer: respond-async` it is only queued, and the worker does it.
     """
+    if body.invoice_id is None and body.customer_id is None:
+        raise InvalidInput.of("invoice_id", "either invoice_id or customer_id is required")
     if call.prefers_async():
         return await call.write(lambda work: _queue(call, work, body), body=body)
     command = RecordPayment(
@@ -139,8 +143,13 @@ async def apply_credit(call: Call, payment_id: UUID, body: NewAllocations) -> Re
 
 
 def _queue(call: Call, work: UnitOfWork, body: NewPayment) -> Answer:
-    command = body.model_dump(mode="json", exclude_unset=True)
-    return call.queued(work.send(ApplyPayment(command=command)))
+    """Leave the payment to the worker, once its rows are known to be there."""
+    if body.invoice_id is not None and find_balance(work, body.invoice_id) is None:
+        raise InvalidInput.of("invoice_id", "is not an invoice of this tenant")
+    if body.customer_id is not None and find_customer(work, body.customer_id) is None:
+        raise InvalidInput.of("customer_id", "is not a customer of this tenant")
+    work.send(ApplyPayment(command=body.model_dump(mode="json", exclude_unset=True)))
+    return call.queued()
 
 
 def _allocations(given: list[NewAllocation] | None) -> tuple[AllocationInput, ...] | None:

@@ -1,11 +1,13 @@
-"""Holds on chasing, as they come in."""
+"""Holds on chasing, as they come in and go out."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from backend.api.fields import Amount, Day, one_line
-from backend.api.schemas.common import Body, example
+from backend.api.fields import Day, PositiveAmount, many_lines
+from backend.api.schemas.common import Answer, Body, Date, Money, Uuid, example
+from backend.customers.models import CustomerHold
+from backend.invoices.models import InvoiceHold
 
 
 class NewCustomerHold(Body):
@@ -13,9 +15,9 @@ class NewCustomerHold(Body):
 
     model_config = example(kind="pause", until="2026-04-15", reason="New owner, books in transit")
 
-    kind: Literal["pause", "exclude"]
+    kind: CustomerHold
     until: Day | None = None
-    reason: Annotated[str, one_line(500)] | None = None
+    reason: Annotated[str, many_lines(500)] | None = None
 
 
 class NewInvoiceHold(Body):
@@ -25,7 +27,26 @@ class NewInvoiceHold(Body):
         kind="promise", until="2026-04-15", amount="500.00", reason="Pays after the inspection"
     )
 
-    kind: Literal["pause", "dispute", "promise"]
+    kind: InvoiceHold
     until: Day | None = None
-    amount: Amount | None = None
-    reason: Annotated[str, one_line(500)] | None = None
+    amount: PositiveAmount | None = None
+    reason: Annotated[str, many_lines(500)] | None = None
+
+
+class CustomerHoldSet(Answer):
+    """The customer's hold as it stands now."""
+
+    customer_id: Uuid
+    kind: Literal["pause", "exclude"]
+    until: Date | None
+    reason: str | None
+
+
+class InvoiceHoldSet(Answer):
+    """The invoice's hold as it stands now."""
+
+    invoice_id: Uuid
+    kind: Literal["pause", "dispute", "promise"]
+    until: Date | None
+    amount: Money | None
+    reason: str | None

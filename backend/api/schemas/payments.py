@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backend.api.fields import Amount, Day, Id, Limit, Switch, many_lines, one_line
+from backend.api.fields import Day, Id, Limit, PositiveAmount, Switch, many_lines, one_line
 from backend.api.schemas.common import Answer, Body, Date, Instant, Money, Uuid, example
 from backend.api.schemas.invoices import CurrencyCode
 from backend.paging import LIMIT_DEFAULT
@@ -20,7 +20,7 @@ class NewAllocation(Body):
     """A part of the money for one invoice."""
 
     invoice_id: Id
-    amount: Amount
+    amount: PositiveAmount
 
 
 Allocations = Annotated[list[NewAllocation], Field(max_length=ALLOCATIONS_MAX)]
@@ -37,7 +37,7 @@ class NewPayment(Body):
         note="Check 1182",
     )
 
-    amount: Amount
+    amount: PositiveAmount
     currency_code: CurrencyCode | None = Field(
         default=None, description="The invoice's or the tenant's currency when left out."
     )

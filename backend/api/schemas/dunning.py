@@ -1,0 +1,154 @@
+"""Dunning, as it comes in and goes out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from backend.api.fields import Day, Limit, Switch, one_line
+from backend.api.schemas.common import Answer, Body, Date, Money, Uuid, example
+from backend.dunning.candidates import NotChased
+from backend.dunning.models import DunningChannel
+from backend.dunning.plans import DAYS_AFTER_DUE_MAX, STEPS_MAX
+from backend.paging import LIMIT_DEFAULT
+
+Template = Literal["friendly_reminder", "overdue_notice", "final_warning", "last_call"]
+_STEPS = [
+    {"days_after_due": 0, "template_key": "friendly_reminder", "channel": "email"},
+    {"days_after_due": 7, "template_key": "final_warning", "channel": "email"},
+]
+
+
+class NewRun(Body):
+    """A run to be queued. `as_of` stands for today everywhere."""
+
+    model_config = example(as_of="2026-03-31")
+
+    as_of: Day | None = None
+
+
+class PreviewQuery(Body):
+    """Which day's run; today when left out."""
+
+    as_of: Day | None = None
+
+
+class NewStep(Body):
+    """A step: so many days after the due date (0 is the first overdue day), this e-mail."""
+
+    days_after_due: Annotated[int, Field(strict=True, ge=0, le=DAYS_AFTER_DUE_MAX)]
+    template_key: Template
+    channel: DunningChannel = DunningChannel.EMAIL
+
+
+Steps = Annotated[list[NewStep], Field(min_length=1, max_length=STEPS_MAX)]
+
+
+class NewPlan(Body):
+    """A plan. As the default one it takes the place of the default there is."""
+
+    model_config = example(name="Gentle", is_default=False, is_active=True, steps=_STEPS)
+
+    name: Annotated[str, one_line(200)]
+    is_default: Switch = False
+    is_active: Switch = True
+    steps: Steps
+
+
+class PlanChanges(Body):
+    """What to change; a field that is left out stays. `steps` replaces all steps."""
+
+    model_config = example(is_active=False)
+
+    name: Annotated[str, one_line(200)] = ""
+    is_default: Switch = False
+    is_active: Switch = True
+    steps: Steps = Field(default_factory=list)
+
+
+class PlanQuery(Body):
+    """Which page of the plans."""
+
+    limit: Limit = LIMIT_DEFAULT
+    cursor: Annotated[str, one_line(100)] | None = Field(
+        default=None, description="`next_cursor` of the page before."
+    )
+
+
+class StepOut(Answer):
+    """A step of a plan."""
+
+    step_number: int
+    days_after_due: int
+    template_key: Template
+    channel: Literal["email"]
+
+
+class PlanOut(Answer):
+    """A dunning plan. One that is not active chases nobody."""
+
+    model_config = example(
+        dunning_plan_id="0199f0a2-7c1e-7b64-9a41-2f6c1d0e8a55",
+        name="Gentle",
+        is_default=False,
+        is_active=True,
+        steps=[{"step_number": number, **step} for number, step in enumerate(_STEPS, start=1)],
+    )
+
+    dunning_plan_id: Uuid
+    name: str
+    is_default: bool
+    is_active: bool
+    steps: list[StepOut]
+
+
+class PlanPage(Answer):
+    """Some plans, newest first."""
+
+    items: list[PlanOut]
+    next_cursor: str | None
+
+
+class PlannedStepOut(Answer):
+    """An invoice that would take this step."""
+
+    invoice_id: Uuid
+    invoice_number: str
+    step_number: int
+    balance_due: Money
+    currency_code: str
+    due_date: Date
+
+
+class PlannedEmailOut(Answer):
+    """The one e-mail that a customer would get."""
+
+    customer_id: Uuid
+    customer_name: str
+    to_address: str
+    template_key: Template
+    invoices: list[PlannedStepOut]
+
+
+class PassedOverOut(Answer):
+    """An overdue invoice that would not be chased, and why; until when, if that is known."""
+
+    invoice_id: Uuid
+    invoice_number: str
+    customer_id: Uuid
+    customer_name: str
+    due_date: Date
+    balance_due: Money
+    currency_code: str
+    reason: NotChased
+    until: Date | None
+    next_step_on: Date | None
+
+
+class PreviewOut(Answer):
+    """What a run on that day would send, and what not."""
+
+    as_of: Date
+    would_send: list[PlannedEmailOut]
+    not_chased: list[PassedOverOut]
