@@ -16,6 +16,7 @@ from backend.actor import Actor
 from backend.customers.queries import CustomerView
 from backend.db.engine import Database
 from tests.factories import Clock, actor_in, make_customer, make_tenant
+from tests.watched import WatchedDatabase
 
 
 @pytest.fixture
@@ -80,3 +81,17 @@ def logging_restored() -> Iterator[None]:
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture
+def watched(database_file: Path, clock: Clock) -> Iterator[WatchedDatabase]:
+    """A database whose transactions a test can watch and break."""
+    database = WatchedDatabase(database_file, clock)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def mine(watched: WatchedDatabase) -> Actor:
+    """An Admin of a tenant in the watched database."""
+    return actor_in(make_tenant(watched))

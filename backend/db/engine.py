@@ -83,7 +83,9 @@ class Database:
             try:
                 yield connection
             finally:
-                connection.control("COMMIT")
+                # After an I/O error SQLite has ended the transaction by itself.
+                if connection.driver.in_transaction:
+                    connection.control("COMMIT")
             return
         pooled = self.engine.raw_connection()
         try:

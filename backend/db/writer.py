@@ -18,8 +18,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from backend.db.connection import Connection
+from backend.db.failures import is_unavailable
 from backend.errors import Busy
+
+log = structlog.get_logger(__name__)
 
 BATCH_MAX = 128  # bounds what one failed COMMIT can take with it
 BATCH_SECONDS = 0.02  # and how long the first of a batch waits for the last
@@ -60,7 +65,7 @@ class GroupCommitWriter:
         self._connect = connect
         self._waiting: queue.Queue[Job | None] = queue.Queue()
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._handing_in = threading.Lock()
         self._closed = False
 
     def run(self, work: Callable[[Connection], Any]) -> Any:
@@ -82,54 +87,47 @@ class GroupCommitWriter:
 
     def close(self) -> None:
         """Finish what was handed in, then stop."""
-        with self._starting:
+        with self._handing_in:
             self._closed = True
             thread = self._thread
-        if thread is not None:
             self._waiting.put(_CLOSE)
+        if thread is not None:
             thread.join()
 
     def _submit(self, job: Job) -> None:
-        if self._waiting.qsize() >= WAITING_MAX:
-            raise Busy("Too many writes are waiting.")
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None and not self._closed:
-                    self._thread = threading.Thread(
-                        target=self._serve, name="sqlite-writer", daemon=True
-                    )
-                    self._thread.start()
-        if self._closed:
-            raise Busy("The service is stopping.")
-        self._waiting.put(job)
+        # Under the lock, so that nothing is ever handed in behind the order to close.
+        with self._handing_in:
+            if self._closed:
+                raise Busy("The service is stopping.")
+            if self._waiting.qsize() >= WAITING_MAX:
+                raise Busy("Too many writes are waiting.")
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._serve, name="sqlite-writer", daemon=True
+                )
+                self._thread.start()
+            self._waiting.put(job)
 
     def _serve(self) -> None:
         connection: Connection | None = None
-        while True:
-            job = self._waiting.get()
-            if job is _CLOSE:
-                break
+        while (job := self._waiting.get()) is not _CLOSE:
             batch = [job]
             try:
                 if connection is None:
                     connection = self._connect()
-                stop = self._run_batch(connection, batch)
-            except (sqlite3.Error, OSError) as error:
+                self._run_batch(connection, batch)
+            except Exception as error:  # noqa: BLE001 - callers are answered, and the thread lives.
                 # The batch is lost as a whole (database locked, disk full): nothing was committed.
-                self._abandon(connection, batch, error)
-                stop = False
-            except BaseException as error:
-                self._abandon(connection, batch, error)
-                raise
+                log.warning("database.batch_lost", use_cases=len(batch), problem=str(error))
+                connection = _rolled_back(connection)
+                for job in batch:
+                    job.result, job.error = None, _busy_because(error)
             _deliver(batch)
-            if stop:
-                break
         if connection is not None:
             connection.driver.close()
 
-    def _run_batch(self, connection: Connection, batch: list[Job]) -> bool:
-        """Run batch[0] and whatever else is waiting, then commit. True when asked to close."""
-        stop = False
+    def _run_batch(self, connection: Connection, batch: list[Job]) -> None:
+        """Run batch[0] and whatever else is waiting, then commit."""
         connection.control("BEGIN IMMEDIATE")
         deadline = time.monotonic() + BATCH_SECONDS
         _run_in_savepoint(connection, batch[0])
@@ -139,20 +137,24 @@ class GroupCommitWriter:
             except queue.Empty:
                 break
             if job is _CLOSE:
-                stop = True
+                self._waiting.put(_CLOSE)
                 break
             batch.append(job)
             _run_in_savepoint(connection, job)
         connection.control("COMMIT")
-        return stop
 
-    @staticmethod
-    def _abandon(connection: Connection | None, batch: list[Job], error: BaseException) -> None:
-        if connection is not None and connection.driver.in_transaction:
+
+def _rolled_back(connection: Connection | None) -> Connection | None:
+    """The connection without its transaction; None, closed, when not even that is possible."""
+    if connection is None:
+        return None
+    try:
+        if connection.driver.in_transaction:
             connection.control("ROLLBACK")
-        for job in batch:
-            job.result = None
-            job.error = _busy_because(error)
+    except Exception:  # noqa: BLE001 - a fault on top of a fault: begin anew.
+        connection.driver.close()
+        return None
+    return connection
 
 
 def _run_in_savepoint(connection: Connection, job: Job) -> None:
@@ -160,7 +162,7 @@ def _run_in_savepoint(connection: Connection, job: Job) -> None:
     try:
         job.result = job.work(connection)
     except BaseException as error:
-        job.error = error
+        job.error = _busy_because(error) if is_unavailable(error) else error
         if not connection.driver.in_transaction:
             # SQLite rolled everything back by itself (disk full, I/O error).
             raise sqlite3.OperationalError("transaction lost") from error
