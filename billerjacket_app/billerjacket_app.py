@@ -7,7 +7,6 @@ begins to serve, so building the front end needs no database.
 
 from __future__ import annotations
 
-import logging as stdlib_logging
 from functools import cache
 
 import reflex as rx
@@ -15,6 +14,7 @@ from reflex_base.event import EventSpec
 
 from backend import logging
 from backend.api.app import create_app
+from backend.ids import new_id
 from billerjacket_app import bridge, live, page_state, theme
 from billerjacket_app.auth_routes import auth
 from billerjacket_app.file_routes import files
@@ -59,11 +59,10 @@ def _guarded(inner: ASGIApp) -> ASGIApp:
 
 
 def on_event_error(exception: Exception) -> EventSpec:
-    """An error that no handler turned into a problem: logged, and said without its details."""
-    stdlib_logging.getLogger(__name__).error("app.event_failed", exc_info=exception)
-    said: EventSpec = page_state.say(
-        "Something went wrong on our side. Nothing was changed.", bad=True
-    )
+    """An error that a handler let through: said in words; ours are logged with their id."""
+    problem = bridge.problem_of(exception, new_id().hex)
+    quoted = f" (correlation id {problem.correlation_id})" if problem.quotable else ""
+    said: EventSpec = page_state.say(f"{problem.title} {problem.detail}{quoted}", bad=True)
     return said
 
 

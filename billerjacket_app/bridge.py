@@ -145,7 +145,9 @@ def problem_of(error: BaseException, correlation_id: str) -> Problem:
         return Problem(
             kind="invalid",
             title="Please check what you entered.",
-            detail="",
+            detail=" ".join(
+                sentence(f"{_spoken(item.field)} {item.message}") for item in error.errors
+            ),
             code=error.code,
             correlation_id=correlation_id,
             errors={item.field: sentence(item.message) for item in error.errors},
@@ -172,6 +174,15 @@ def problem_of(error: BaseException, correlation_id: str) -> Problem:
         correlation_id=correlation_id,
         quotable=True,
     )
+
+
+def _spoken(field: str) -> str:
+    """A field's name as words: `line_items.0.unit_price` → `line 1 unit price`."""
+    parts = field.replace("line_items.", "line ").split(".")
+    words = [f"{part[5:]}" if part.startswith("line ") else part for part in parts]
+    if parts[0].startswith("line ") and words[0].isdecimal():
+        words[0] = f"line {int(words[0]) + 1}"
+    return " ".join(words).replace("_", " ")
 
 
 def sentence(text: str) -> str:

@@ -16,6 +16,7 @@ only (text); what is unchanged is not sent. Filters, sort and page are read from
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import uuid
 from collections.abc import Callable
@@ -178,6 +179,8 @@ class PageState(rx.State, mixin=True):
     def fail(self, problem: Problem) -> None:
         """Show why the page has nothing to show."""
         view = problem.kind if problem.kind in ("missing", "forbidden") else "failed"
+        if problem.kind == "invalid":
+            problem = dataclasses.replace(problem, title="This address makes no sense.")
         self.assign(view=view, problem=problem)
 
     def arg(self, name: str) -> str:
@@ -222,12 +225,13 @@ class ListState(PageState, mixin=True):
     search_key: str = "0"
     filtered: bool = False
 
-    _typed: str = ""
+    _typed: str = ""  # what the search field holds
 
     def show_query(self, path: str, query: dict[str, str], sorts: tuple[str, ...]) -> None:
         """Show the address's filters, and links that sort by each of `sorts`, up then down."""
-        if query.get("q", "") not in (self.q, self._typed):
+        if query.get("q", "") != self._typed:
             # The address changed by a link, not by typing: the field must follow.
+            self._typed = query.get("q", "")
             self.search_key = uuid.uuid4().hex
         links = {
             key: routes.with_query(

@@ -47,10 +47,14 @@ def failure(problem: Any, retry: Any) -> rx.Component:
         basic.icon("octagon-alert"),
         rx.el.strong(problem.title),
         rx.el.p(problem.detail),
-        rx.el.p(
-            "Correlation id ",
-            basic.copy_id(problem.correlation_id, label="the correlation id"),
-            class_name="small",
+        rx.cond(
+            problem.quotable,
+            rx.el.p(
+                "Correlation id ",
+                basic.copy_id(problem.correlation_id, label="the correlation id"),
+                class_name="small",
+            ),
+            rx.fragment(),
         ),
         basic.button(basic.icon("rotate-ccw", size=14), "Try again", on_click=retry),
         class_name="void-state",

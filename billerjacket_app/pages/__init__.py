@@ -3,6 +3,7 @@
 from billerjacket_app.pages import (
     customer,
     customers,
+    dashboard,
     invoice,
     invoices,
     login,
@@ -16,6 +17,7 @@ from billerjacket_app.pages import (
 ALL = (
     login,
     register,
+    dashboard,
     customers,
     customer,
     # Before the page of one invoice, whose path would match it.
