@@ -68,7 +68,7 @@ def real_message(
 
 def services_on(db: Database) -> Services:
     """A process's services on a test's database, with embedded queues and mailbox."""
-    settings = Settings(_env_file=None, environment=Environment.TEST)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, environment=Environment.TEST)
     return Services(db, EmbeddedTransport(db), MailboxMailer(), settings)
 
 

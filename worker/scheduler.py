@@ -110,8 +110,8 @@ class Scheduler:
 
 
 def start_daily_dunning(work: UnitOfWork) -> bool:
-    """Queue the tenant's evaluation of today, if its window is open and nobody has done so."""
-    if not is_window_open(work.now, work.tenant) or not start_once(work, _DUNNING, work.today):
+    """Queue the tenant's evaluation of today, unless somebody has done so."""
+    if not start_once(work, _DUNNING, work.today):
         return False
     work.send(EvaluateDunning(scheduled=True))
     return True

@@ -260,7 +260,9 @@ def _instances(kind: type[errors.BillerJacketError]) -> errors.BillerJacketError
     return kind("Said.")
 
 
-def _all_kinds(kind: type[Exception]) -> list[type[Exception]]:
+def _all_kinds(
+    kind: type[errors.BillerJacketError],
+) -> list[type[errors.BillerJacketError]]:
     return [kind, *(found for sub in kind.__subclasses__() for found in _all_kinds(sub))]
 
 

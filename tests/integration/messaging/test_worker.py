@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -219,12 +219,13 @@ def test_a_handler_that_hangs_does_not_keep_its_message_for_ever(
     send(services, tenant_id)
     keeper = LeaseKeeper(services.transport)
     keeper.take(services.transport.receive(QUEUE, messages_max=1, wait_seconds=0))
+    clock.pass_time(seconds=LEASE_SECONDS - 1)
     long_after = time.monotonic() + HOLD_SECONDS_MAX + 1
     monkeypatch.setattr("worker.leases.time.monotonic", lambda: long_after)
 
     keeper.renew()
 
-    clock.pass_time(seconds=LEASE_SECONDS)
+    clock.pass_time(seconds=1)
     (taken,) = services.transport.receive(QUEUE, messages_max=1, wait_seconds=0)
     assert taken.delivery_count == 2
 
@@ -233,7 +234,7 @@ def test_when_completing_fails_the_messages_come_again(
     db: Database, services: Services, tenant_id: UUID, clock: Clock
 ):
     class CannotComplete:
-        def complete(self, _deliveries: list[Delivery]) -> list[Delivery]:
+        def complete(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
             raise Busy("away")
 
         def __getattr__(self, name: str) -> Any:

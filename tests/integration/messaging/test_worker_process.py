@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -160,6 +161,10 @@ def test_an_idle_worker_uses_next_to_no_cpu(real_db: Database, tmp_path: Path):
     assert used < 0.4
 
 
+def _has_payments(db: Database, count: int) -> bool:
+    return raw_count(db, "payments") >= count
+
+
 @pytest.mark.faults
 def test_workers_killed_at_any_moment_lose_nothing_and_do_nothing_twice(
     real_db: Database, tmp_path: Path
@@ -181,7 +186,7 @@ def test_workers_killed_at_any_moment_lose_nothing_and_do_nothing_twice(
     for _ in range(kills):
         with running_worker(tmp_path) as process:
             goal = raw_count(real_db, "payments") + chance.randrange(1, 80)
-            assert wait_until(lambda goal=goal: raw_count(real_db, "payments") >= goal, seconds=60)
+            assert wait_until(partial(_has_payments, real_db, goal), seconds=60)
             process.kill()
 
     with running_worker(tmp_path):
