@@ -19,12 +19,15 @@ from backend.api.routes import (
     health,
     invoices,
     payments,
+    reports,
 )
 from backend.api.routes.documentation import documentation_pages
 from backend.api.table import Table
 from backend.bootstrap import Services
 
-_PARTS = tuple(part.endpoints for part in (customers, invoices, payments, dunning, communications))
+_PARTS = tuple(
+    part.endpoints for part in (customers, invoices, payments, dunning, communications, reports)
+)
 
 
 class Api(FastAPI):

@@ -55,7 +55,7 @@ class Idempotency(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """An endpoint as its module declares it. `conflicts` are the 409s and 422s of its rules."""
+    """An endpoint as its module declares it. `problems` are the refusals that it alone has."""
 
     method: str
     path: str
@@ -65,7 +65,7 @@ class Declaration:
     answer: Any
     idempotency: Idempotency
     description_of_answer: str
-    conflicts: Mapping[int, str]
+    problems: Mapping[int, str]
     accepts_async: bool
     media_type: str
 
@@ -87,7 +87,7 @@ class Endpoints:
         answers: str = "Done.",
         status: int = 200,
         idempotency: Idempotency | None = None,
-        conflicts: Mapping[int, str] | None = None,
+        problems: Mapping[int, str] | None = None,
         accepts_async: bool = False,
         media_type: str = "application/json",
     ) -> Callable[[Function], Function]:
@@ -105,7 +105,7 @@ class Endpoints:
                     answer,
                     idempotency or honoured,
                     answers,
-                    conflicts or {},
+                    problems or {},
                     accepts_async,
                     media_type,
                 )
@@ -195,6 +195,9 @@ class Endpoint(APIRoute):
             if kind is Idempotency.REQUIRED:
                 raise IdempotencyKeyMissing("This needs an Idempotency-Key header.")
             return None
+        if not key.isascii():
+            # Header values are bytes; what is not ASCII is UTF-8 by today's custom.
+            key = key.encode("latin-1").decode("utf-8", "replace")
         if not 1 <= len(key) <= KEY_LENGTH_MAX or not key.isprintable():
             raise MalformedHeader(
                 f"The Idempotency-Key must be 1 to {KEY_LENGTH_MAX} printable characters.",

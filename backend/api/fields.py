@@ -23,6 +23,7 @@ from backend.paging import LIMIT_DEFAULT, LIMIT_MAX
 _DECIMAL_TEXT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _DAY_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_CURRENCY_TEXT = re.compile(r"[A-Z]{3}", re.ASCII)
 _LIMIT_TEXT = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -86,6 +87,12 @@ def _day(value: Any) -> date:
     return day
 
 
+def _currency_code(value: Any) -> str:
+    if not isinstance(value, str) or not _CURRENCY_TEXT.fullmatch(value):
+        raise _wrong("must be an ISO 4217 code of three capital letters")
+    return value
+
+
 def _limit(value: Any) -> int:
     if not _LIMIT_TEXT.fullmatch(value) or not 1 <= int(value) <= LIMIT_MAX:
         raise _wrong(f"must be a whole number between 1 and {LIMIT_MAX}")
@@ -126,6 +133,11 @@ Day = Annotated[
     date,
     PlainValidator(_day),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-03-31"]}),
+]
+CurrencyCode = Annotated[
+    str,
+    PlainValidator(_currency_code),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["USD"]}),
 ]
 Limit = Annotated[
     int,

@@ -43,6 +43,7 @@ TAGS = [
     {"name": "Payments", "description": "Money received, applied, reversed."},
     {"name": "Dunning", "description": "Chasing what is overdue, and holding it."},
     {"name": "Communications", "description": "What was said to customers."},
+    {"name": "Reports", "description": "Who owes how much, and what happened."},
 ]
 
 _SECURITY: list[dict[str, list[str]]] = [{"ApiKey": [], "Tenant": []}]
@@ -176,7 +177,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 def _problems(endpoint: Endpoint) -> dict[str, Any]:
     declared = endpoint.declaration
-    statuses = {400, 401, 403, 503, *declared.conflicts}
+    statuses = {400, 401, 403, 503, *declared.problems}
     if "{" in declared.path:
         statuses.add(404)
     if endpoint.body_model is not None:
@@ -184,7 +185,7 @@ def _problems(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.query_model is not None or declared.idempotency is not Idempotency.NONE:
         statuses.add(422)
     return {
-        str(status): _problem(status, declared.path, declared.conflicts.get(status))
+        str(status): _problem(status, declared.path, declared.problems.get(status))
         for status in statuses
     }
 

@@ -18,6 +18,8 @@ from backend.invoices.queries import InvoiceView
 from backend.money import currency
 from backend.paging import Page
 from backend.payments.queries import PaymentView
+from backend.reporting.aging import Aging, AgingSums
+from backend.reporting.summary import CurrencySummary
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -233,4 +235,53 @@ def communication_detail(view: CommunicationDetail) -> Json:
             {"filename": one.filename, "content_type": one.content_type, "size": one.size}
             for one in view.attachments
         ],
+    }
+
+
+def summary(view: CurrencySummary) -> Json:
+    """The billing summary of one currency."""
+    money = currency(view.currency_code).text
+    return {
+        "currency_code": view.currency_code,
+        "open_amount": money(view.open_amount),
+        "overdue_amount": money(view.overdue_amount),
+        "paid_amount": money(view.paid_amount),
+        "unapplied_amount": money(view.unapplied_amount),
+        "outstanding_amount": money(view.outstanding_amount),
+        "open_invoice_count": view.open_invoice_count,
+    }
+
+
+def aging(view: Aging) -> Json:
+    """The aging report."""
+    return {
+        "as_of": view.as_of,
+        "currencies": [
+            {
+                "currency_code": one.currency_code,
+                "totals": _aging_sums(one.totals, one.currency_code),
+                "customers": [
+                    {
+                        "customer_id": customer.customer_id,
+                        "customer_name": customer.customer_name,
+                        **_aging_sums(customer.sums, one.currency_code),
+                    }
+                    for customer in one.customers
+                ],
+            }
+            for one in view.currencies
+        ],
+    }
+
+
+def _aging_sums(sums: AgingSums, currency_code: str) -> Json:
+    money = currency(currency_code).text
+    return {
+        "current": money(sums.current),
+        "days_1_30": money(sums.days_1_30),
+        "days_31_60": money(sums.days_31_60),
+        "days_61_90": money(sums.days_61_90),
+        "days_over_90": money(sums.days_over_90),
+        "unapplied": money(sums.unapplied),
+        "outstanding": money(sums.outstanding),
     }

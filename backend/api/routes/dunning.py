@@ -118,7 +118,7 @@ async def get_plans(call: Call, query: Annotated[PlanQuery, Query()]) -> Reply:
     Action.DUNNING_WRITE,
     answer=PlanOut,
     answers="The plan as it is now.",
-    conflicts={409: "`default_plan_required`: make another plan the default instead."},
+    problems={409: "`default_plan_required`: make another plan the default instead."},
 )
 async def change_plan(call: Call, dunning_plan_id: UUID, body: PlanChanges) -> Reply:
     """Change a dunning plan. A field that is left out stays; `steps` replaces all steps."""
@@ -136,7 +136,7 @@ async def change_plan(call: Call, dunning_plan_id: UUID, body: PlanChanges) -> R
     Action.DUNNING_WRITE,
     answer=InvoiceHoldSet,
     answers="The hold as it stands now.",
-    conflicts={409: "`invoice_not_open`: it is void or cancelled."},
+    problems={409: "`invoice_not_open`: it is void or cancelled."},
 )
 async def hold_one_invoice(call: Call, invoice_id: UUID, body: NewInvoiceHold) -> Reply:
     """Do not chase an invoice: pause it, dispute it, or take a promise to pay."""

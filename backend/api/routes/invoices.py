@@ -104,7 +104,7 @@ async def get_invoice_pdf(call: Call, invoice_id: UUID) -> Reply:
     Action.INVOICES_WRITE,
     answer=InvoiceOut,
     answers="The draft as it is now.",
-    conflicts={409: "`invoice_not_draft`: a sent invoice never changes."},
+    problems={409: "`invoice_not_draft`: a sent invoice never changes."},
 )
 async def change_invoice(call: Call, invoice_id: UUID, body: InvoiceChanges) -> Reply:
     """Change a draft. A field that is left out stays; `line_items` replaces all lines."""
@@ -122,7 +122,7 @@ async def change_invoice(call: Call, invoice_id: UUID, body: InvoiceChanges) -> 
     Action.INVOICES_WRITE,
     answer=InvoiceOut,
     answers="The invoice, sent.",
-    conflicts={409: "`invoice_not_draft`: it is sent already."},
+    problems={409: "`invoice_not_draft`: it is sent already."},
 )
 async def send_one_invoice(call: Call, invoice_id: UUID) -> Reply:
     """Send a draft: it gets the next number, enters the books, and its e-mail is queued."""
@@ -135,9 +135,7 @@ async def send_one_invoice(call: Call, invoice_id: UUID) -> Reply:
     Action.INVOICES_WRITE,
     answer=InvoiceOut,
     answers="The invoice, void.",
-    conflicts={
-        409: "`illegal_transition` or `invoice_has_payments`: its state does not permit it."
-    },
+    problems={409: "`illegal_transition` or `invoice_has_payments`: its state does not permit it."},
 )
 async def void_one_invoice(call: Call, invoice_id: UUID, body: Reason) -> Reply:
     """Declare an invoice never to have been. A sent one needs the role admin."""
@@ -153,9 +151,7 @@ async def void_one_invoice(call: Call, invoice_id: UUID, body: Reason) -> Reply:
     Action.INVOICES_WRITE,
     answer=InvoiceOut,
     answers="The invoice, cancelled.",
-    conflicts={
-        409: "`illegal_transition` or `invoice_has_payments`: its state does not permit it."
-    },
+    problems={409: "`illegal_transition` or `invoice_has_payments`: its state does not permit it."},
 )
 async def cancel_one_invoice(call: Call, invoice_id: UUID, body: Reason) -> Reply:
     """Call off a sent invoice that nobody has paid on."""

@@ -49,7 +49,7 @@ _PAYMENT = "/api/payments/{payment_id}"
     answers="The payment.",
     idempotency=Idempotency.REQUIRED,
     accepts_async=True,
-    conflicts={
+    problems={
         409: "`invoice_not_open`, or `duplicate_external_payment` with the first one's "
         "`payment_id`.",
         422: "`overpayment`, `allocations_exceed_amount` or `currency_mismatch`: the amounts do "
@@ -111,7 +111,7 @@ async def get_one_payment(call: Call, payment_id: UUID) -> Reply:
     answer=PaymentOut,
     answers="The payment, reversed.",
     idempotency=Idempotency.REQUIRED,
-    conflicts={409: "`payment_not_reversible`: it is reversed already."},
+    problems={409: "`payment_not_reversible`: it is reversed already."},
 )
 async def reverse_one_payment(call: Call, payment_id: UUID, body: Reason) -> Reply:
     """Undo a payment that bounced or was charged back: its invoices are open again."""
@@ -128,7 +128,7 @@ async def reverse_one_payment(call: Call, payment_id: UUID, body: Reason) -> Rep
     answer=PaymentOut,
     answers="The payment, with what is applied now.",
     idempotency=Idempotency.REQUIRED,
-    conflicts={
+    problems={
         409: "`payment_not_applicable` or `invoice_not_open`: a state does not permit it.",
         422: "`insufficient_credit` or `overpayment`: the amounts do not permit it.",
     },

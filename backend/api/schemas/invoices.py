@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backend.api.fields import Amount, Day, Id, Limit, Quantity, Rate, many_lines, one_line
+from backend.api.fields import (
+    Amount,
+    CurrencyCode,
+    Day,
+    Id,
+    Limit,
+    Quantity,
+    Rate,
+    many_lines,
+    one_line,
+)
 from backend.api.schemas.common import (
     Answer,
     Body,
@@ -21,7 +31,6 @@ from backend.invoices.models import InvoiceStatus
 from backend.invoices.totals import LINES_MAX
 from backend.paging import LIMIT_DEFAULT
 
-CurrencyCode = Annotated[str, one_line(10)]
 Status = Literal["draft", "sent", "overdue", "paid", "void", "cancelled"]
 
 _LINE = {
@@ -60,7 +69,7 @@ class NewInvoice(Body):
     customer_id: Id
     issue_date: Day | None = None
     due_date: Day | None = None
-    currency_code: CurrencyCode | None = Field(default=None, examples=["USD"])
+    currency_code: CurrencyCode | None = None
     purchase_order_number: Annotated[str, one_line(100)] | None = None
     notes: Annotated[str, many_lines(4000)] | None = None
     tax_amount: Amount | None = Field(

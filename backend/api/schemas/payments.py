@@ -6,9 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backend.api.fields import Day, Id, Limit, PositiveAmount, Switch, many_lines, one_line
+from backend.api.fields import (
+    CurrencyCode,
+    Day,
+    Id,
+    Limit,
+    PositiveAmount,
+    Switch,
+    many_lines,
+    one_line,
+)
 from backend.api.schemas.common import Answer, Body, Date, Instant, Money, Uuid, example
-from backend.api.schemas.invoices import CurrencyCode
 from backend.paging import LIMIT_DEFAULT
 from backend.payments.models import PaymentMethod, PaymentStatus
 from backend.payments.service import ALLOCATIONS_MAX

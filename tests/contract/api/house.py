@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,14 +64,14 @@ class House:
         body: Any = None,
         *,
         key: str | None = None,
-        headers: dict[str, str] | None = None,
-        content: bytes | str | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
+        content: Any = None,
     ) -> httpx.Response:
         """One request; a POST gets a fresh Idempotency-Key unless one is given."""
-        sent = dict(self.headers)
+        sent: dict[str, str | bytes] = dict(self.headers)
         if method == "POST":
             sent["Idempotency-Key"] = key or uuid4().hex
-        sent |= headers or {}
+        sent.update(headers or {})
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
             return self.client.request(method, path, content=content, headers=sent)
@@ -165,3 +165,8 @@ def at_once(count: int, act: Callable[[int], httpx.Response]) -> list[httpx.Resp
         thread.join()
     assert len(answers) == count, "a request failed"
     return answers
+
+
+def shown(value: object) -> str:
+    """A parameter as the name of a test shows it."""
+    return repr(value)[:40]

@@ -88,6 +88,8 @@ READS = [
     ("GET", "/api/communications", None),
     ("GET", "/api/dunning/plans", None),
     ("GET", "/api/dunning/preview", None),
+    ("GET", "/api/billing-summary", None),
+    ("GET", "/api/reports/aging", None),
 ]
 WRITES: list[tuple[str, str, Any]] = [
     ("POST", "/api/customers", {}),
