@@ -8,10 +8,12 @@ answers at once.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -36,6 +38,8 @@ _HAS_LATER = Statement(
     .where(_ENTRY.c.tenant_id == TENANT, _ENTRY.c.entry_day > _AS_OF)
     .limit(constant(1))
 )
+
+_NAME_AND_ID = attrgetter("customer_name", "customer_id")
 
 
 def _named(sums: Any) -> Statement:
@@ -107,8 +111,8 @@ _CREDIT_FROM_LEDGER = _named(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AgingSums:
+# Named tuples: a report makes thousands, each in a quarter of a frozen dataclass's time.
+class AgingSums(NamedTuple):
     """What is open by days past due, the unapplied credit, and the difference: outstanding."""
 
     current: Decimal
@@ -120,8 +124,7 @@ class AgingSums:
     outstanding: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerAging:
+class CustomerAging(NamedTuple):
     """One customer's sums in one currency."""
 
     customer_id: UUID
@@ -165,35 +168,25 @@ def get_aging(reader: Reader, as_of: date | None = None) -> Aging:
 
 
 def _by_currency(open_rows: list[Any], credit_rows: list[Any]) -> tuple[CurrencyAging, ...]:
-    credit = {(row.currency_code, row.customer_id): row for row in credit_rows}
-    by_currency: dict[str, list[CustomerAging]] = {}
-    for row in open_rows:
-        code, customer_id, current, d30, d60, d90, older, name = row
-        owed = credit.pop((code, customer_id), None)
+    credit: dict[str, dict[UUID, Any]] = defaultdict(dict)
+    for row in credit_rows:
+        credit[row.currency_code][row.customer_id] = row
+    customers: dict[str, list[CustomerAging]] = defaultdict(list)
+    for code, customer_id, current, d30, d60, d90, older, name in open_rows:
+        owed = credit[code].pop(customer_id, None)
         unapplied = ZERO if owed is None else owed.unapplied
         outstanding = current + d30 + d60 + d90 + older - unapplied
         sums = AgingSums(current, d30, d60, d90, older, unapplied, outstanding)
-        by_currency.setdefault(code, []).append(CustomerAging(customer_id, name, sums))
-    for (code, customer_id), row in credit.items():
-        sums = AgingSums(ZERO, ZERO, ZERO, ZERO, ZERO, row.unapplied, -row.unapplied)
-        by_currency.setdefault(code, []).append(CustomerAging(customer_id, row.customer_name, sums))
-    return tuple(
-        CurrencyAging(
-            code,
-            _total([customer.sums for customer in customers]),
-            tuple(sorted(customers, key=lambda one: (one.customer_name, one.customer_id))),
-        )
-        for code, customers in sorted(by_currency.items())
-    )
+        customers[code].append(CustomerAging(customer_id, name, sums))
+    for code, others in credit.items():
+        for row in others.values():
+            sums = AgingSums(ZERO, ZERO, ZERO, ZERO, ZERO, row.unapplied, -row.unapplied)
+            customers[code].append(CustomerAging(row.customer_id, row.customer_name, sums))
+    return tuple(_currency(code, customers[code]) for code in sorted(customers))
 
 
-def _total(sums: list[AgingSums]) -> AgingSums:
-    return AgingSums(
-        sum((one.current for one in sums), ZERO),
-        sum((one.days_1_30 for one in sums), ZERO),
-        sum((one.days_31_60 for one in sums), ZERO),
-        sum((one.days_61_90 for one in sums), ZERO),
-        sum((one.days_over_90 for one in sums), ZERO),
-        sum((one.unapplied for one in sums), ZERO),
-        sum((one.outstanding for one in sums), ZERO),
-    )
+def _currency(code: str, customers: list[CustomerAging]) -> CurrencyAging:
+    columns = zip(*(customer.sums for customer in customers), strict=True)
+    totals = AgingSums._make(sum(column, ZERO) for column in columns)
+    customers.sort(key=_NAME_AND_ID)
+    return CurrencyAging(code, totals, tuple(customers))
