@@ -21,8 +21,8 @@ from worker.leases import LeaseKeeper
 TAKEN_MAX = {
     Queue.EMAIL_SEND: 8,
     Queue.DUNNING_EVALUATE: 1,
-    Queue.PAYMENT_COMMANDS: 32,
-    Queue.WEBHOOK_INGEST: 32,
+    Queue.PAYMENT_COMMANDS: 100,
+    Queue.WEBHOOK_INGEST: 100,
 }
 # How long a stop may have to wait for an idle consumer.
 WAIT_SECONDS = 1.0
