@@ -1,0 +1,217 @@
+"""Every way to name a row of another tenant, for the tests that try them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import UUID
+
+from backend.communications.queries import (
+    CommunicationFilter,
+    get_attachment,
+    get_communication,
+    list_communications,
+)
+from backend.communications.service import (
+    find_standing,
+    mark_bounced,
+    mark_failed,
+    mark_sent,
+    note_problem,
+    send_again,
+)
+from backend.customers.models import CustomerHold
+from backend.customers.queries import CustomerFilter, find_customer, get_customer, list_customers
+from backend.customers.service import update_customer
+from backend.dunning.holds import (
+    HoldCustomer,
+    HoldInvoice,
+    hold_customer,
+    hold_invoice,
+    release_customer,
+    release_invoice,
+)
+from backend.dunning.letters import dunning_letter
+from backend.dunning.plans import get_plan, list_plans, update_plan
+from backend.dunning.preview import preview_run
+from backend.ids import new_id
+from backend.invoices.balances import find_balance, open_balances
+from backend.invoices.document import build_invoice_document
+from backend.invoices.drafts import CreateInvoice, create_invoice, update_invoice
+from backend.invoices.letters import invoice_letter
+from backend.invoices.models import InvoiceHold
+from backend.invoices.queries import (
+    InvoiceFilter,
+    count_by_status,
+    find_invoice,
+    get_invoice,
+    list_invoices,
+    total_invoices,
+)
+from backend.invoices.service import cancel_invoice, send_invoice, void_invoice
+from backend.invoices.totals import LineInput
+from backend.paging import encode_cursor
+from backend.payments.letters import receipt_letter
+from backend.payments.queries import PaymentFilter, find_payment, get_payment, list_payments
+from backend.payments.reversal import reverse_payment
+from backend.payments.service import (
+    RecordPayment,
+    allocate_credit,
+    record_payment,
+    try_payment,
+)
+from backend.reporting.aging import get_aging
+from backend.reporting.dashboard import get_dashboard
+from backend.reporting.summary import get_billing_summary
+
+SECRET = "Zyxwvut"  # in every text of the other tenant's rows, and nowhere else
+
+
+@dataclass(frozen=True)
+class Ids:
+    """The ids of somebody's rows."""
+
+    customer: UUID
+    draft: UUID
+    sent: UUID
+    payment: UUID
+    plan: UUID
+    communication: UUID
+    queued: UUID
+    attachment: UUID
+    message: UUID
+
+    @classmethod
+    def of_nobody(cls) -> Ids:
+        return cls(*(new_id() for _ in fields(cls)))
+
+
+_LINES = [LineInput("x", "1", "1.00")]
+
+# Every way to name a row by its id, tried with the other tenant's ids and with ids of nobody.
+# A value stands for the function itself with the named id as its only argument.
+ATTEMPTS: dict[Callable[..., Any], Any] = {
+    find_customer: "customer",
+    get_customer: "customer",
+    update_customer: lambda work, ids: update_customer(work, ids.customer, {"phone": "1"}),
+    find_balance: "sent",
+    open_balances: lambda reader, ids: open_balances(reader, ids.customer, "USD"),
+    build_invoice_document: "sent",
+    update_invoice: lambda work, ids: update_invoice(work, ids.draft, {"notes": "x"}),
+    invoice_letter: "sent",
+    find_invoice: "sent",
+    get_invoice: "draft",
+    send_invoice: "draft",
+    void_invoice: lambda work, ids: void_invoice(work, ids.sent, "x"),
+    cancel_invoice: lambda work, ids: cancel_invoice(work, ids.sent, "x"),
+    receipt_letter: "payment",
+    find_payment: "payment",
+    get_payment: "payment",
+    reverse_payment: lambda work, ids: reverse_payment(work, ids.payment, "x"),
+    allocate_credit: lambda work, ids: allocate_credit(work, ids.payment, None),
+    hold_invoice: lambda work, ids: hold_invoice(work, ids.sent, HoldInvoice(InvoiceHold.PAUSE)),
+    release_invoice: "sent",
+    hold_customer: lambda work, ids: hold_customer(
+        work, ids.customer, HoldCustomer(CustomerHold.EXCLUDE)
+    ),
+    release_customer: "customer",
+    dunning_letter: "queued",
+    update_plan: lambda work, ids: update_plan(work, ids.plan, {"name": "x"}),
+    get_plan: "plan",
+    get_communication: "communication",
+    get_attachment: lambda reader, ids: get_attachment(reader, ids.communication, ids.attachment),
+    find_standing: lambda reader, ids: (
+        find_standing(reader, communication_id=ids.communication),
+        find_standing(reader, source_message_id=ids.message),
+    ),
+    mark_sent: lambda work, ids: mark_sent(work, ids.queued, "x"),
+    mark_failed: lambda work, ids: mark_failed(work, ids.queued, "x"),
+    mark_bounced: lambda work, ids: mark_bounced(work, ids.customer, f"{SECRET}@example.com"),
+    note_problem: lambda work, ids: note_problem(work, ids.queued, "x"),
+    send_again: "communication",
+    get_billing_summary: lambda reader, ids: get_billing_summary(reader, customer_id=ids.customer),
+}
+# The same for ids inside a command, a filter or a cursor.
+NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
+    "an invoice for their customer": lambda work, ids: create_invoice(
+        work, CreateInvoice(ids.customer, _LINES)
+    ),
+    "a payment of their customer": lambda work, ids: record_payment(
+        work, RecordPayment("1.00", customer_id=ids.customer)
+    ),
+    "a payment of their invoice": lambda work, ids: record_payment(
+        work, RecordPayment("1.00", invoice_id=ids.sent)
+    ),
+    "a payment of their draft": lambda work, ids: record_payment(
+        work, RecordPayment("1.00", invoice_id=ids.draft)
+    ),
+    "an attempt to pay their invoice": lambda work, ids: try_payment(
+        work, RecordPayment("1000.00", invoice_id=ids.sent)
+    ),
+    "their invoices by customer": lambda reader, ids: list_invoices(
+        reader, InvoiceFilter(customer_id=ids.customer)
+    ),
+    "their totals by customer": lambda reader, ids: total_invoices(
+        reader, InvoiceFilter(customer_id=ids.customer)
+    ),
+    "their payments by customer": lambda reader, ids: list_payments(
+        reader, PaymentFilter(customer_id=ids.customer)
+    ),
+    "their payments by invoice": lambda reader, ids: list_payments(
+        reader, PaymentFilter(invoice_id=ids.sent)
+    ),
+    "their e-mails by customer": lambda reader, ids: list_communications(
+        reader, CommunicationFilter(customer_id=ids.customer)
+    ),
+    "their e-mails by invoice": lambda reader, ids: list_communications(
+        reader, CommunicationFilter(invoice_id=ids.sent)
+    ),
+    "their customer as a cursor": lambda reader, ids: list_customers(
+        reader, cursor=encode_cursor(ids.customer)
+    ),
+    "their invoice as a cursor": lambda reader, ids: list_invoices(
+        reader, cursor=encode_cursor(ids.sent)
+    ),
+    "their invoice as a cursor of another order": lambda reader, ids: list_invoices(
+        reader, cursor=encode_cursor(ids.sent), sort="customer"
+    ),
+    "their payment as a cursor": lambda reader, ids: list_payments(
+        reader, cursor=encode_cursor(ids.payment)
+    ),
+    "their e-mail as a cursor": lambda reader, ids: list_communications(
+        reader, cursor=encode_cursor(ids.communication)
+    ),
+    "their plan as a cursor": lambda reader, ids: list_plans(
+        reader, cursor=encode_cursor(ids.plan)
+    ),
+}
+# Take rows that were found in the same transaction, never an id from outside.
+INNER = {"take_back_unsent", "keep_contents", "queue_email", "record_attempt"}
+
+
+WHOLE: dict[str, Callable[[Any], Any]] = {
+    "customers": list_customers,
+    "customers by name": lambda r: list_customers(r, CustomerFilter(q=SECRET)),
+    "customers by two letters": lambda r: list_customers(r, CustomerFilter(q=SECRET[:2])),
+    "customers by reference": lambda r: list_customers(
+        r, CustomerFilter(external_reference_id=SECRET, external_source=SECRET)
+    ),
+    "invoices": list_invoices,
+    "invoices by text": lambda r: list_invoices(r, InvoiceFilter(q=SECRET)),
+    "invoices by two letters": lambda r: list_invoices(r, InvoiceFilter(q=SECRET[:2])),
+    "invoices by reference": lambda r: list_invoices(
+        r, InvoiceFilter(external_reference_id=SECRET)
+    ),
+    "totals": total_invoices,
+    "totals by text": lambda r: total_invoices(r, InvoiceFilter(q=SECRET)),
+    "counts": count_by_status,
+    "payments": list_payments,
+    "e-mails": list_communications,
+    "plans": list_plans,
+    "preview": preview_run,
+    "dashboard": get_dashboard,
+    "aging": get_aging,
+    "summary": get_billing_summary,
+    "summary by reference": lambda r: get_billing_summary(r, external_reference_id=SECRET),
+}
