@@ -195,8 +195,10 @@ def allocate_credit(
     )
     if touched != 1:
         raise LostRace
-    # Applied today: reports of earlier days stay as they were.
-    post(work, _apply(work, payment_id, payment.currency_code, shares, work.today))
+    # Applied today: reports of earlier days stay as they were. Money is never spent before it came
+    # in, not even by a clock that was set back.
+    day = max(work.today, payment.received_on)
+    post(work, _apply(work, payment_id, payment.currency_code, shares, day))
     work.record(
         "payment.applied",
         "payment",
