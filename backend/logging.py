@@ -49,7 +49,15 @@ _MAY_HOLD_A_SECRET = re.compile(
 )
 
 # Libraries that tell more than anybody wants to know at our own level.
-_QUIET_LIBRARIES = ("asyncio", "httpcore", "httpx", "multipart", "python_multipart", "watchfiles")
+_QUIET_LIBRARIES = (
+    "alembic",
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "multipart",
+    "python_multipart",
+    "watchfiles",
+)
 
 
 def configure(

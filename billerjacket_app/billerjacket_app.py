@@ -15,6 +15,7 @@ from reflex_base.event import EventSpec
 from backend import logging
 from backend.api.app import create_app
 from backend.ids import new_id
+from backend.processes import end_with_parent
 from billerjacket_app import bridge, live, page_state, theme
 from billerjacket_app.auth_routes import auth
 from billerjacket_app.file_routes import files
@@ -66,9 +67,11 @@ def on_event_error(exception: Exception) -> EventSpec:
     return said
 
 
-def _configure_logs() -> None:
+def _begin() -> None:
+    """The first thing in a process that serves, and not in one that only builds."""
     settings = bridge.services().settings
     logging.configure(settings.log_format, settings.log_level)
+    end_with_parent()
 
 
 app = rx.App(
@@ -85,6 +88,7 @@ app = rx.App(
     ],
 )
 app.add_middleware(SessionGuard())
+app.register_lifespan_task(_begin)
 app.register_lifespan_task(live.watching)
 for page in ALL:
     page.register(app)
