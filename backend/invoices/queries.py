@@ -277,8 +277,13 @@ def _list_statement(given: frozenset[str], search: str | None, sort: str) -> Sta
         beyond = row < after_row if descending else row > after_row
         if column is not None:
             value = sa.bindparam("after_value", type_=column.type)
-            further = column < value if descending else column > value
-            beyond = sa.or_(further, sa.and_(column == value, beyond))
+            # The first condition is what an index can begin at; an OR alone is read from its start.
+            not_before, further = (
+                (column <= value, column < value)
+                if descending
+                else (column >= value, column > value)
+            )
+            beyond = sa.and_(not_before, sa.or_(further, beyond))
         query = query.where(beyond)
     order = [c for c in (column, row) if c is not None]
     return Statement(
