@@ -139,6 +139,15 @@ def validated(model: type[M], value: Any) -> M:
         raise InvalidInput(_field_errors(error)) from None
 
 
+def given(value: Any) -> Any:
+    """What a caller said, as plain values: the fields of a model that were set, at any depth."""
+    if isinstance(value, BaseModel):
+        return {name: given(getattr(value, name)) for name in value.model_fields_set}
+    if isinstance(value, list):
+        return [given(item) for item in value]
+    return value
+
+
 def _field_errors(error: ValidationError) -> list[FieldError]:
     found: dict[str, str] = {}
     for one in error.errors(include_url=False, include_input=False):

@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from backend import idempotency
 from backend.actor import Actor
+from backend.api.bodies import given
 from backend.api.problems import PROBLEM_JSON, problem_of
 from backend.api.replies import JSON, Reply, json_bytes
 from backend.bootstrap import Services
@@ -101,12 +102,11 @@ class Call(HTTPConnection):
         if self.idempotency_key is None:
             answer = produce(work)
             return self._refusal(answer) if isinstance(answer, Refused) else answer
-        given = None if body is None else body.model_dump(exclude_unset=True)
         return idempotency.once(
             work,
             operation=self.operation,
             key=self.idempotency_key,
-            hash_of_request=idempotency.request_hash(given),
+            hash_of_request=idempotency.request_hash(given(body)),
             produce=lambda: self._decided(work, produce, undo_refused),
         )
 

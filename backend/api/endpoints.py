@@ -197,7 +197,7 @@ class Endpoint(APIRoute):
             return None
         if not key.isascii():
             # Header values are bytes; what is not ASCII is UTF-8 by today's custom.
-            key = key.encode("latin-1").decode("utf-8", "replace")
+            key = key.encode("latin-1").decode("utf-8", "surrogateescape")
         if not 1 <= len(key) <= KEY_LENGTH_MAX or not key.isprintable():
             raise MalformedHeader(
                 f"The Idempotency-Key must be 1 to {KEY_LENGTH_MAX} printable characters.",

@@ -9,6 +9,7 @@ from fastapi import Query
 
 from backend.actor import Action
 from backend.api import render
+from backend.api.bodies import given
 from backend.api.calls import Call, answered
 from backend.api.endpoints import Endpoints, Idempotency
 from backend.api.replies import Reply, ok
@@ -148,7 +149,7 @@ def _queue(call: Call, work: UnitOfWork, body: NewPayment) -> Answer:
         raise InvalidInput.of("invoice_id", "is not an invoice of this tenant")
     if body.customer_id is not None and find_customer(work, body.customer_id) is None:
         raise InvalidInput.of("customer_id", "is not a customer of this tenant")
-    work.send(ApplyPayment(command=body.model_dump(mode="json", exclude_unset=True)))
+    work.send(ApplyPayment(command=given(body)))
     return call.queued()
 
 

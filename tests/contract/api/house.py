@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,13 +10,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import sqlalchemy as sa
 
 from backend.actor import Role, platform_system
 from backend.bootstrap import Services
+from backend.db.statements import PlatformStatement
 from backend.identity.api_keys import CreateApiKey, create_api_key
+from backend.messaging.models import OUTBOX
 from backend.onboarding import create_tenant
+from backend.payments.models import PAYMENT_ATTEMPTS
 from backend.tenants.service import CreateTenant
-from backend.unit_of_work import run
+from backend.unit_of_work import Reader, read, run
 from tests.contract.api.client import Client
 from tests.factories import actor_in
 
@@ -148,8 +153,6 @@ def invalid(response: httpx.Response, *fields: str) -> Json:
 
 def at_once(count: int, act: Callable[[int], httpx.Response]) -> list[httpx.Response]:
     """What `count` threads get that all begin at the same moment."""
-    import threading
-
     barrier = threading.Barrier(count)
     answers: list[httpx.Response] = []
 
@@ -165,6 +168,33 @@ def at_once(count: int, act: Callable[[int], httpx.Response]) -> list[httpx.Resp
         thread.join()
     assert len(answers) == count, "a request failed"
     return answers
+
+
+_ATTEMPTS = PlatformStatement(
+    sa.select(PAYMENT_ATTEMPTS.c.outcome, PAYMENT_ATTEMPTS.c.failure_code).order_by(
+        PAYMENT_ATTEMPTS.c.row_id
+    )
+)
+_QUEUED = PlatformStatement(
+    sa.select(OUTBOX.c.message_type, OUTBOX.c.body).order_by(OUTBOX.c.row_id)
+)
+
+
+def attempts(house: House) -> list[tuple[str, str | None]]:
+    """Every attempt to pay in the database: its outcome, and why it failed."""
+    return _rows(house, _ATTEMPTS)
+
+
+def queued(house: House) -> list[tuple[str, str]]:
+    """Every message that was sent: its type and its envelope."""
+    return _rows(house, _QUEUED)
+
+
+def _rows(house: House, statement: PlatformStatement) -> list[Any]:
+    def look(reader: Reader) -> list[Any]:
+        return [tuple(row) for row in reader.rows(statement)]
+
+    return read(house.services.db, actor_in(house.tenant_id), look)
 
 
 def shown(value: object) -> str:
