@@ -4,6 +4,8 @@
 //   data-copy="text"     a click copies the text and says so in the page's status line
 //   data-toggle="id"     a click opens or closes what the id names (aria-expanded)
 //
+// It also leads the focus: into a page reached by a link, and back from a dialog.
+//
 // Shortcuts stay quiet while someone types, in dialogs, and when turned off:
 // localStorage.hotkeys = "off".
 (() => {
@@ -11,6 +13,47 @@
     const line = document.getElementById("browser-status");
     if (line) line.textContent = text;
   };
+
+  // A dialog that closes gives the focus back to what had it before; a page that was reached by a
+  // link gets it at its main part, so that the keyboard and a screen reader go on from there.
+  let outside = null;
+  document.addEventListener("focusin", (event) => {
+    if (event.target instanceof Element && !event.target.closest("[role=dialog]")) outside = event.target;
+  });
+  const lost = () => document.activeElement === null || document.activeElement === document.body;
+  new MutationObserver((changes) => {
+    const closed = changes.some((change) => [...change.removedNodes].some(
+      (node) => node instanceof Element && (node.matches("[role=dialog]") || node.querySelector("[role=dialog]"))));
+    if (closed && !document.querySelector("[role=dialog]")) {
+      requestAnimationFrame(() => {
+        if (lost() && outside && outside.isConnected) outside.focus();
+      });
+    }
+  }).observe(document, { childList: true, subtree: true });
+
+  // The address changes before the page does: wait for the new page's main part.
+  let path = location.pathname;
+  const arrived = () => {
+    if (location.pathname === path) return;
+    path = location.pathname;
+    const before = document.getElementById("main");
+    let frames = 60;
+    const look = () => {
+      const main = document.getElementById("main");
+      frames -= 1;
+      if ((!main || main === before) && frames > 0) requestAnimationFrame(look);
+      else if (main && (lost() || !main.contains(document.activeElement))) main.focus({ preventScroll: true });
+    };
+    requestAnimationFrame(look);
+  };
+  for (const name of ["pushState", "replaceState"]) {
+    const original = history[name];
+    history[name] = function (...args) {
+      original.apply(this, args);
+      setTimeout(arrived, 0);
+    };
+  }
+  addEventListener("popstate", () => setTimeout(arrived, 0));
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

@@ -18,11 +18,11 @@ from billerjacket_app.components import table
 
 @dataclass
 class AgingBucket:
-    """One bucket: amount and count as text, its share as a CSS width, the list it stands for."""
+    """One bucket: amount and share as text, the share as a CSS width, the list it stands for."""
 
     label: str = ""
     amount: str = ""
-    count: str = ""
+    share: str = ""
     width: str = "0%"
     tone: str = "age-0"
     href: str = ""
@@ -57,7 +57,7 @@ def kpi(label: str, value: Any, *, note: Any = "", testid: str) -> rx.Component:
 
 
 def aging(buckets: Any, *, sentence: Any) -> rx.Component:
-    """Open amounts by how late they are: one bar, and five figures that lead to the invoices."""
+    """Open amounts by how late they are: one bar, and five rows that lead to the invoices."""
     return rx.el.div(
         rx.el.div(
             rx.foreach(
@@ -72,14 +72,16 @@ def aging(buckets: Any, *, sentence: Any) -> rx.Component:
             role="img",
             aria_label=sentence,
         ),
-        rx.el.div(
+        rx.el.ul(
             rx.foreach(
                 buckets,
-                lambda bucket: rx.el.a(
-                    rx.el.span(rx.el.i(class_name=bucket.tone), bucket.label, class_name="k"),
-                    rx.el.span(bucket.amount, class_name="v", style={"display": "block"}),
-                    rx.el.span(bucket.count, class_name="muted small"),
-                    href=bucket.href,
+                lambda bucket: rx.el.li(
+                    rx.el.a(
+                        rx.el.span(rx.el.i(class_name=bucket.tone), bucket.label, class_name="k"),
+                        rx.el.span(bucket.share, class_name="num muted small"),
+                        rx.el.span(bucket.amount, class_name="v"),
+                        href=bucket.href,
+                    )
                 ),
             ),
             class_name="legend",
@@ -88,9 +90,10 @@ def aging(buckets: Any, *, sentence: Any) -> rx.Component:
     )
 
 
-def cash_in(columns: Any, *, sentence: Any, caption: str) -> rx.Component:
-    """Money collected by month: bars from zero, and the same numbers as a table."""
+def cash_in(columns: Any, *, peak: Any, sentence: Any, caption: str) -> rx.Component:
+    """Money collected by month: bars from zero up to `peak`, and the same numbers as a table."""
     return rx.el.div(
+        rx.el.p(peak, class_name="small muted num"),
         rx.el.div(
             rx.el.div(
                 rx.foreach(

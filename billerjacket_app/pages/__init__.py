@@ -9,6 +9,7 @@ from billerjacket_app.pages import (
     login,
     mailbox,
     new_invoice,
+    not_found,
     payment,
     payments,
     register,
@@ -27,4 +28,5 @@ ALL = (
     payments,
     payment,
     mailbox,
+    not_found,
 )

@@ -44,6 +44,7 @@ class CurrencyFigures:
     aging_sentence: str = ""
     cash: list[CashColumn] = field(default_factory=list)
     cash_sentence: str = ""
+    cash_peak: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def _figures(
         aging_sentence="Open amounts by age: "
         + ", ".join(f"{bucket.label} {bucket.amount}" for bucket in buckets),
         cash=_cash(currency.cash_by_month, text),
+        cash_peak=f"Highest month: {text(max(month.amount for month in currency.cash_by_month))}",
         cash_sentence=f"Cash in by month; {text(this_month.amount)} so far in "
         f"{this_month.begins_on:%B %Y}.",
     )
@@ -116,7 +118,7 @@ def _aging(currency: CurrencyDashboard, as_of: date, text: Any) -> list[AgingBuc
         AgingBucket(
             label=label,
             amount=text(amount),
-            count=fmt.percent(amount, total) if total else "",
+            share=fmt.percent(amount, total) if total else "",
             width=fmt.share(amount, total),
             tone=tone,
             href=routes.invoices(
@@ -197,7 +199,10 @@ def _currency(item: Any) -> rx.Component:
                 "Cash in by month, " + item.code,
                 basic.card(
                     figures.cash_in(
-                        item.cash, sentence=item.cash_sentence, caption="Cash in by month"
+                        item.cash,
+                        peak=item.cash_peak,
+                        sentence=item.cash_sentence,
+                        caption="Cash in by month",
                     )
                 ),
             ),

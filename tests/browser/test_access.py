@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 STATE = "reflex___state____state.billerjacket_app___pages___"
 # Opens the event websocket as any script could, sends one event, and gives back what comes.
 CRAFTED_EVENT = """
-async ([name, payload, path, token]) => {
+async ([name, payload, path, query, token]) => {
   const socket = new WebSocket(
     location.origin.replace(/^http/, "ws") + `/_event/?token=${token}&EIO=4&transport=websocket`,
     "0.10.1");
@@ -29,7 +29,7 @@ async ([name, payload, path, token]) => {
     frames.push(String(message.data));
     if (message.data[0] === "0") socket.send("40/_event,{}");
     if (message.data.startsWith("40")) socket.send("42/_event," + JSON.stringify(
-      ["event", {name, payload, router_data: {pathname: path, asPath: path}}]));
+      ["event", {name, payload, router_data: {pathname: path, asPath: path, query}}]));
   };
   await new Promise((resolve) => setTimeout(resolve, 1500));
   socket.close();
@@ -38,8 +38,8 @@ async ([name, payload, path, token]) => {
 """
 
 
-def send_crafted(page: Page, name: str, payload: dict[str, Any], path: str) -> str:
-    frames = page.evaluate(CRAFTED_EVENT, [name, payload, path, str(uuid.uuid4())])
+def send_crafted(page: Page, name: str, payload: dict[str, Any], path: str, **query: str) -> str:
+    frames = page.evaluate(CRAFTED_EVENT, [name, payload, path, query, str(uuid.uuid4())])
     assert any(frame.startswith("42") for frame in frames), "the event was not answered at all"
     return "\n".join(frames)
 
@@ -137,7 +137,7 @@ def test_support_reads_but_moves_no_money(world: World, open_page: Opener):
     # The button is not there; the event behind it is sent all the same.
     answer = send_crafted(
         page, f"{STATE}invoice____invoice_state.send", {"_form": {}},
-        f"/invoices/{draft.invoice_id}",
+        f"/invoices/{draft.invoice_id}", invoice_id=str(draft.invoice_id),
     )  # fmt: skip
     assert "does not allow this" in answer
     now = invoice_now(world.db, world.actor, draft.invoice_id)
@@ -149,12 +149,13 @@ def test_an_event_without_a_session_gets_nothing_but_the_sign_in_page(
 ):
     customer = make_customer(world.db, world.actor, "Secret Customer Ltd")
     page = open_page("/login", role=None)
+    wanted = str(customer.customer_id)
     for name, path in (
         ("customers____customers_state.load", "/customers"),
-        ("customer____customer_state.load", f"/customers/{customer.customer_id}"),
+        ("customer____customer_state.load", f"/customers/{wanted}"),
         ("customers____customers_state.watch", "/customers"),
     ):
-        answer = send_crafted(page, f"{STATE}{name}", {}, path)
+        answer = send_crafted(page, f"{STATE}{name}", {}, path, customer_id=wanted)
         assert "Secret" not in answer
         assert "/login" in answer
 
