@@ -34,6 +34,11 @@ def constant(value: str | int) -> ColumnElement[Any]:
     return sa.literal_column(str(value) if isinstance(value, int) else f"'{value}'")
 
 
+def at_most(rows: int) -> BindParameter[int]:
+    """A LIMIT that SQL Server takes in a prepared statement too; it needs an ORDER BY there."""
+    return sa.bindparam(None, rows, type_=sa.Integer(), unique=True)
+
+
 class Compiled:
     """One statement as one dialect wants it."""
 

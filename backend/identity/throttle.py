@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from backend.db.statements import PlatformStatement
+from backend.db.statements import PlatformStatement, at_most
 from backend.errors import TooManyRequests
 from backend.identity.models import SIGN_IN_FAILURES, USER_SESSIONS, USERS
 from backend.unit_of_work import UnitOfWork
@@ -38,7 +38,7 @@ def _recent(limit: int, *conditions: sa.ColumnElement[bool]) -> PlatformStatemen
         sa.select(_F.at)
         .where(*conditions, _F.at > sa.bindparam("since"))
         .order_by(_F.at.desc())
-        .limit(limit)
+        .limit(at_most(limit))
     )
 
 
@@ -56,7 +56,8 @@ _KNOWN_ADDRESS = PlatformStatement(
         USERS.c.email == sa.bindparam("email"),
         USER_SESSIONS.c.address == sa.bindparam("address"),
     )
-    .limit(1)
+    .order_by(USER_SESSIONS.c.row_id)
+    .limit(at_most(1))
 )
 _COUNT = PlatformStatement(sa.insert(SIGN_IN_FAILURES))
 _FORGIVE = PlatformStatement(

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from backend.actor import Action
 from backend.customers.models import CUSTOMERS
-from backend.db.statements import TENANT, Statement, constant
+from backend.db.statements import TENANT, Statement, at_most, constant
 from backend.errors import InvalidInput
 from backend.invoices.models import INVOICES
 from backend.ledger.models import LEDGER_ENTRIES, LEDGER_POSTINGS, Account
@@ -36,7 +36,8 @@ _AS_OF = sa.bindparam("as_of", type_=sa.Date)
 _HAS_LATER = Statement(
     sa.select(constant(1))
     .where(_ENTRY.c.tenant_id == TENANT, _ENTRY.c.entry_day > _AS_OF)
-    .limit(constant(1))
+    .order_by(_ENTRY.c.entry_day)
+    .limit(at_most(1))
 )
 
 _NAME_AND_ID = attrgetter("customer_name", "customer_id")

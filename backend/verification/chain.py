@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from backend.audit import AUDIT_HEADS, AUDIT_LOG, GENESIS, chain_hash
-from backend.db.statements import PlatformStatement
+from backend.db.statements import PlatformStatement, at_most
 from backend.unit_of_work import Reader
 from backend.verification.findings import Finding
 
@@ -31,7 +31,7 @@ _ROWS = PlatformStatement(
     )
     .where(_OF_CHAIN, _A.c.sequence > sa.bindparam("after"))
     .order_by(_A.c.sequence)
-    .limit(_BATCH)
+    .limit(at_most(_BATCH))
 )
 _HEAD = PlatformStatement(
     sa.select(_H.c.sequence, _H.c.hash).where(_H.c.tenant_id == sa.bindparam("chain"))
