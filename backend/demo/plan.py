@@ -16,6 +16,9 @@ from backend.demo import words as w
 from backend.demo.words import Words
 
 HISTORY_DAYS = 425  # fourteen months
+# Before this day the businesses mailed paper. It bounds the number of PDFs: they are most of the
+# time that the demo takes to build, and of its size.
+EMAIL_DAYS = 150
 
 # The scenes that every demo has need this many, of each business.
 CUSTOMERS_MIN = 3
@@ -65,6 +68,7 @@ class PlannedCustomer:
     """A customer: since which day, and how many days after the due date it usually pays."""
 
     command: CreateCustomer
+    is_company: bool
     trait: Trait
     since: int
     pays: tuple[int, int]
@@ -135,7 +139,7 @@ _MORE = (
     (Scene.BOUNCED_AND_REPAID, (200,)),
     (Scene.CANCELLED, (150,)),
     (Scene.VOIDED, (220,)),
-    (Scene.DEPOSIT, (-20,)),
+    (Scene.DEPOSIT, (-9,)),
 )
 # With these customers something is always open, so that it shows why they are not chased.
 _TRAIT_SCENES = {
@@ -190,14 +194,13 @@ def _ordinary(cast: tuple[PlannedCustomer, ...], random: Random, count: int) -> 
     days = sorted((random.randint(1, HISTORY_DAYS - 5) for _ in range(count)), reverse=True)
     episodes = []
     for day in days:
-        there = [number for number, one in enumerate(cast) if one.since > day]
+        # An invoice is written on a workday, up to two days before the day that was drawn.
+        there = [number for number, one in enumerate(cast) if one.since > day + 2]
         episodes.append(Episode(Scene.ORDINARY, random.choice(there), (day,)))
     return episodes
 
 
-def _customers(
-    index: int, words: Words, random: Random, count: int
-) -> Iterator[PlannedCustomer]:
+def _customers(index: int, words: Words, random: Random, count: int) -> Iterator[PlannedCustomer]:
     names = _names(random)
     for number in range(count):
         trait = _trait(index, number, count, random)
@@ -221,6 +224,7 @@ def _customers(
                 external_source="roof-jobs" if words.job_app else None,
                 external_reference_id=f"C-{1001 + number}" if words.job_app else None,
             ),
+            is_company,
             trait,
             since,
             random.choices(_HABITS, _HABIT_WEIGHTS)[0],
@@ -234,9 +238,7 @@ def _trait(index: int, number: int, count: int, random: Random) -> Trait:
     if 1 <= number <= len(special):
         return special[number - 1]
     if number >= 6 and number % 3 != 0:
-        return random.choices(
-            (Trait.PLAIN, Trait.AUTOPAY, Trait.STATEMENT), (60, 22, 18)
-        )[0]
+        return random.choices((Trait.PLAIN, Trait.AUTOPAY, Trait.STATEMENT), (60, 22, 18))[0]
     return Trait.PLAIN
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
@@ -13,7 +13,7 @@ from uuid import UUID
 from backend import onboarding
 from backend.actor import Actor, PlatformActor, Role
 from backend.customers.service import create_customer, update_customer
-from backend.demo.plan import PlannedCustomer
+from backend.demo.plan import PlannedCustomer, Trait
 from backend.demo.stage import Stage
 from backend.demo.words import Words
 from backend.dunning.service import (
@@ -55,7 +55,7 @@ from backend.unit_of_work import UnitOfWork, read, run
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SEND_SOURCE = "roof-jobs"
+JOB_SOURCE = "roof-jobs"
 PROVIDER = "standard"
 
 
@@ -67,6 +67,7 @@ class Desk(StrEnum):
     SUPPORT = "support"
     JOB_APP = "job app"
     SCHEDULER = "scheduler"
+    AUTOPAY = "autopay"
 
 
 @dataclass(slots=True)
@@ -151,9 +152,7 @@ class Shop:
         for desk, name, hashed in zip(desks, words.people, self._password_hashes, strict=True):
             user = CreateUser(self.email(desk), Role(desk.value), self.tenant_id, hashed, name)
             self._people[desk] = run(db, platform, create_user, user)
-        self._do(
-            Desk.ADMIN, update_tenant, UpdateTenant(invoice_number_prefix=words.number_prefix)
-        )
+        self._do(Desk.ADMIN, update_tenant, UpdateTenant(invoice_number_prefix=words.number_prefix))
         gentle = (
             StepInput(7, "friendly_reminder"),
             StepInput(21, "overdue_notice"),
@@ -164,13 +163,19 @@ class Shop:
         if words.job_app:
             self.key = self._do(Desk.ADMIN, create_api_key, CreateApiKey(words.job_app))
 
-    def welcome(self, client: Client, *, monthly: bool) -> None:
-        """A new customer; one that pays monthly gets the gentle plan."""
-        view = self._do(self._app_or(Desk.FINANCE), create_customer, client.planned.command)
-        client.customer_id = view.customer_id
-        if monthly:
-            changes: dict[str, Any] = {"dunning_plan_id": self._plan_id}
-            self._do(Desk.FINANCE, update_customer, client.id, changes)
+    def welcome(self, client: Client, *, by_email: bool) -> None:
+        """A new customer, with its address when e-mail is in use already."""
+        command = client.planned.command
+        if not by_email:
+            command = replace(command, email=None)
+        desk = self._app_or(Desk.FINANCE)
+        client.customer_id = self._do(desk, create_customer, command).customer_id
+        if client.planned.trait is Trait.STATEMENT:
+            self._change(client, {"dunning_plan_id": self._plan_id})
+
+    def begin_email(self, client: Client) -> None:
+        """Somebody asks the customer for its address and enters it."""
+        self._change(client, {"email": client.planned.command.email})
 
     def draft(self, bill: Bill) -> None:
         """Write an invoice down, by hand or from a job of the job app."""
@@ -182,7 +187,7 @@ class Shop:
             due_date=bill.due,
             purchase_order_number=bill.order_number,
             notes=bill.notes,
-            external_source=SEND_SOURCE if bill.by_app else None,
+            external_source=JOB_SOURCE if bill.by_app else None,
             external_reference_id=f"JOB-{self._jobs}" if bill.by_app else None,
         )
         desk = Desk.JOB_APP if bill.by_app else Desk.FINANCE
@@ -228,7 +233,7 @@ class Shop:
         if how.method is PaymentMethod.EXTERNAL:
             desk = self._app_or(Desk.FINANCE)
         elif how.method is PaymentMethod.AUTOPAY:
-            desk = Desk.SCHEDULER
+            desk = Desk.AUTOPAY
         return Receipt(self._do(desk, record_payment, command).payment_id)
 
     def pay_together(self, bills: list[Bill], how: How) -> None:
@@ -281,9 +286,7 @@ class Shop:
 
     def apply_credit(self, receipt: Receipt, bill: Bill, amount: Decimal) -> None:
         """Use credit for an invoice."""
-        self._do(
-            Desk.FINANCE, allocate_credit, receipt.id, [AllocationInput(bill.id, amount)]
-        )
+        self._do(Desk.FINANCE, allocate_credit, receipt.id, [AllocationInput(bill.id, amount)])
 
     def bounce(self, receipt: Receipt, reason: str) -> None:
         """The bank takes a payment back."""
@@ -310,6 +313,9 @@ class Shop:
         actor = self._actor(Desk.FINANCE)
         return read(self._stage.db, actor, get_invoice, bill.id).balance_due
 
+    def _change(self, client: Client, changes: dict[str, Any]) -> None:
+        self._do(Desk.FINANCE, update_customer, client.id, changes)
+
     def _app_or(self, desk: Desk) -> Desk:
         return desk if self.key is None else Desk.JOB_APP
 
@@ -331,8 +337,8 @@ class Shop:
             case Desk.JOB_APP:
                 who = f"api-key:{self.words.job_app}"
                 return Actor(self.tenant_id, Role.ADMIN, who, correlation_id)
-            case Desk.SCHEDULER:
-                return Actor.system(self.tenant_id, correlation_id, who="scheduler")
+            case Desk.SCHEDULER | Desk.AUTOPAY:
+                return Actor.system(self.tenant_id, correlation_id, who=desk.value)
             case person:
                 return Actor(
                     self.tenant_id,

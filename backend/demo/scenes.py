@@ -1,0 +1,199 @@
+"""The scenes: what becomes of particular invoices, so that every page has something to show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from backend.demo.plan import Episode, Scene, Trait
+from backend.demo.shop import Bill, How, Receipt
+from backend.demo.story import Script
+from backend.dunning.service import HoldInvoice
+from backend.invoices.models import InvoiceHold
+from backend.payments.models import PaymentMethod
+
+
+def play(script: Script, episode: Episode) -> None:
+    """Add the events of one episode."""
+    _SCENES[episode.scene](script, episode)
+
+
+def _draft(script: Script, episode: Episode) -> None:
+    [ago] = episode.days
+    script.write(script.bill(episode.customer, issued=script.workday(script.day(ago))))
+
+
+def _draft_voided(script: Script, episode: Episode) -> None:
+    [ago] = episode.days
+    bill = script.bill(episode.customer, issued=script.workday(script.day(ago)))
+    at = script.write(bill) + timedelta(hours=2)
+    script.add(at, lambda: script.shop.void(bill, "Entered for the wrong customer."))
+
+
+def _unpaid(script: Script, episode: Episode) -> None:
+    _one(script, episode)
+
+
+def _part_paid(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    at = script.some_time(bill.due - timedelta(days=9), 10, 15)
+    script.add(at, _pay(script, bill, script.check(), percent=40))
+
+
+def _paid_today(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    # In the first instant of the day, as collected overnight: so there is always something that
+    # was paid this month.
+    how = script.means(Trait.AUTOPAY)
+    script.add(script.at(bill.due, 0), _pay(script, bill, how))
+
+
+def _voided(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    at = script.some_time(bill.issued + timedelta(days=2), 9, 12)
+    script.add(at, lambda: script.shop.void(bill, "Billed twice for the same job."))
+
+
+def _cancelled(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    at = script.some_time(bill.issued + timedelta(days=6), 13, 16)
+    script.add(at, lambda: script.shop.cancel(bill, "The customer called the job off."))
+
+
+def _one_check(script: Script, episode: Episode) -> None:
+    bills = [script.bill_due(episode.customer, ago) for ago in episode.days]
+    for bill in bills:
+        script.issue(bill)
+    how = script.check()
+    at = script.some_time(script.day(episode.days[-1] - 4), 10, 12)
+    script.add(at, lambda: script.shop.pay_together(bills, how))
+
+
+def _credit(script: Script, episode: Episode) -> None:
+    first, second = (script.bill_due(episode.customer, ago) for ago in episode.days)
+    script.issue(first)
+    script.issue(second)
+    kept: list[Receipt] = []
+    how = script.check()
+
+    def overpay() -> None:
+        kept.append(script.shop.pay(first, how, over=Decimal("250.00")))
+
+    def use_credit() -> None:
+        half = min(Decimal("100.00"), script.shop.balance(second))
+        script.shop.apply_credit(kept[0], second, half)
+
+    script.add(script.some_time(first.due - timedelta(days=3), 10, 15), overpay)
+    applied_on = max(first.due, second.issued) + timedelta(days=4)
+    script.add(script.some_time(applied_on, 9, 12), use_credit)
+
+
+def _deposit(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    how = How(PaymentMethod.MANUAL, "Deposit for the next job")
+    at = script.some_time(script.day(6), 10, 15)
+    script.add(at, lambda: script.shop.pay_ahead(bill.client, Decimal("750.00"), how))
+
+
+def _refused(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    how = script.check()
+    at = script.some_time(bill.due - timedelta(days=4), 10, 15)
+    script.add(at, lambda: script.shop.pay_too_much(bill, how))
+    script.add(at + timedelta(minutes=3), _pay(script, bill, how))
+    if script.shop.words.job_app:
+        reference = script.means(Trait.AUTOPAY).external_id or ""
+        again = script.some_time(script.day(4), 11, 14)
+        script.add(again, lambda: script.shop.pay_again(bill, reference))
+
+
+def _bounced(script: Script, episode: Episode) -> None:
+    _bouncing_check(script, _one(script, episode))
+
+
+def _bounced_and_repaid(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    returned_at = _bouncing_check(script, bill)
+    how = How(PaymentMethod.EXTERNAL, external_id=f"pay_{script.random.getrandbits(48):012x}")
+    script.add(returned_at + timedelta(days=9, hours=1), _pay(script, bill, how))
+
+
+def _bouncing_check(script: Script, bill: Bill) -> datetime:
+    paid: list[Receipt] = []
+    how = script.check()
+    at = script.some_time(bill.due - timedelta(days=2), 10, 15)
+    script.add(at, lambda: paid.append(script.shop.pay(bill, how)))
+    returned_at = at + timedelta(days=6)
+    reason = "Check returned by the bank: insufficient funds."
+    script.add(returned_at, lambda: script.shop.bounce(paid[0], reason))
+    return returned_at
+
+
+def _paused(script: Script, episode: Episode) -> None:
+    hold = HoldInvoice(InvoiceHold.PAUSE, script.day(-10), reason="The owner is traveling.")
+    _hold(script, _one(script, episode), hold, days_after_due=2)
+
+
+def _disputed(script: Script, episode: Episode) -> None:
+    hold = HoldInvoice(InvoiceHold.DISPUTE, reason=script.shop.words.dispute)
+    _hold(script, _one(script, episode), hold, days_after_due=4)
+
+
+def _promised(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    at = script.some_time(script.day(6), 9, 16)
+    script.add(at, lambda: _promise(script, bill, script.day(-8), percent=100))
+
+
+def _promise_broken(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    # Early and for long: after it is broken most of the reminders are still to come.
+    at = script.some_time(bill.due + timedelta(days=3), 13, 16)
+    until = bill.due + timedelta(days=21)
+    script.add(at, lambda: _promise(script, bill, until, percent=50))
+
+
+def _promise(script: Script, bill: Bill, until: date, *, percent: int) -> None:
+    amount = (script.shop.balance(bill) * percent / 100).quantize(Decimal("0.01"))
+    reason = "Promised on the telephone by their bookkeeper."
+    script.shop.hold(bill, HoldInvoice(InvoiceHold.PROMISE, until, amount, reason))
+
+
+def _hold(script: Script, bill: Bill, hold: HoldInvoice, *, days_after_due: int) -> None:
+    at = script.some_time(bill.due + timedelta(days=days_after_due), 13, 16)
+    script.add(at, lambda: script.shop.hold(bill, hold))
+
+
+def _one(script: Script, episode: Episode) -> Bill:
+    """The episode's only invoice, sent in time to fall due on its day."""
+    [ago] = episode.days
+    bill = script.bill_due(episode.customer, ago)
+    script.issue(bill)
+    return bill
+
+
+def _pay(script: Script, bill: Bill, how: How, *, percent: int = 100) -> Callable[[], object]:
+    return lambda: script.shop.pay(bill, how, percent=percent)
+
+
+_SCENES: dict[Scene, Callable[[Script, Episode], None]] = {
+    Scene.ORDINARY: Script.ordinary,
+    Scene.DRAFT: _draft,
+    Scene.DRAFT_VOIDED: _draft_voided,
+    Scene.UNPAID: _unpaid,
+    Scene.PART_PAID: _part_paid,
+    Scene.PAID_TODAY: _paid_today,
+    Scene.VOIDED: _voided,
+    Scene.CANCELLED: _cancelled,
+    Scene.ONE_CHECK: _one_check,
+    Scene.CREDIT: _credit,
+    Scene.DEPOSIT: _deposit,
+    Scene.REFUSED: _refused,
+    Scene.BOUNCED: _bounced,
+    Scene.BOUNCED_AND_REPAID: _bounced_and_repaid,
+    Scene.PAUSED: _paused,
+    Scene.DISPUTED: _disputed,
+    Scene.PROMISED: _promised,
+    Scene.PROMISE_BROKEN: _promise_broken,
+}
