@@ -1,0 +1,215 @@
+"""One thing that happened, as a person reads it; made from the audit log's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from backend.communications.wording import date_text, money_text
+from backend.invoices.models import InvoiceHold
+
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineItem:
+    """One entry of a timeline or trace. `at` in UTC; `changes` are (field, before, after)."""
+
+    at: datetime
+    type: str
+    title: str
+    detail: str | None
+    actor: str | None
+    correlation_id: str | None
+    changes: tuple[tuple[str, str, str], ...] = ()
+    entity_type: str | None = None
+    entity_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """What is to be known of an e-mail to speak of it."""
+
+    type: str
+    template_key: str
+    to_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Whose story it is: the invoice, its currency, and the e-mails that occur."""
+
+    invoice_id: UUID | None = None
+    invoice_number: str | None = None
+    currency_code: str | None = None
+    emails: dict[UUID, Email] = field(default_factory=dict)
+
+    def money(self, amount: object) -> str:
+        """An amount from the audit log's text, with its sign when the currency is known."""
+        if self.currency_code is None:
+            return str(amount)
+        return money_text(Decimal(str(amount)), self.currency_code)
+
+    def share(self, data: Data) -> str:
+        """What of a payment's allocations went to this invoice, or to all when it is nobody's."""
+        amounts = [
+            Decimal(part["amount"])
+            for part in data.get("allocations", ())
+            if self.invoice_id is None or part["invoice_id"] == str(self.invoice_id)
+        ]
+        return self.money(sum(amounts, Decimal("0.00")))
+
+
+Telling = Callable[[Data, Data, Context], tuple[str, str | None]]
+
+
+def tell(row: Any, context: Context) -> TimelineItem:
+    """The entry of one audit row (its columns, `data` as JSON text)."""
+    data = orjson.loads(row.data)
+    before, after = data["before"] or {}, data["after"] or {}
+    telling = _TELLINGS.get(row.action)
+    if telling is not None:
+        title, detail = telling(before, after, context)
+    elif row.entity_type == "communication":
+        title, detail = _tell_email(row, after, context)
+    else:
+        title, detail = _plainly(row.action), None
+    changes = _changes(before, after) if row.action.endswith("updated") else ()
+    if changes and detail is None:
+        detail = "; ".join(f"{name}: {old} → {new}" for name, old, new in changes)
+    return TimelineItem(
+        at=row.at,
+        type=row.action,
+        title=title,
+        detail=detail or None,
+        actor=row.actor,
+        correlation_id=row.correlation_id,
+        changes=changes,
+        entity_type=row.entity_type,
+        entity_id=row.entity_id,
+    )
+
+
+def _plainly(action: str) -> str:
+    """ "tenant.updated" → "Tenant updated"."""
+    return action.replace(".", " ").replace("_", " ").capitalize()
+
+
+def _changes(before: Data, after: Data) -> tuple[tuple[str, str, str], ...]:
+    names = dict.fromkeys([*before, *after])
+    return tuple((name, _text(before.get(name)), _text(after.get(name))) for name in names)
+
+
+def _text(value: object) -> str:
+    return "—" if value is None else str(value)
+
+
+def _day(text: str) -> str:
+    return date_text(date.fromisoformat(text))
+
+
+def _created(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    due = f", due {_day(after['due_date'])}" if after.get("due_date") else ""
+    return "Invoice created", f"Total {context.money(after['total_amount'])}{due}"
+
+
+def _sent(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    return f"Invoice sent as {after['invoice_number']}", (
+        f"Balance due {context.money(after['balance_due'])}"
+    )
+
+
+def _reopened(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    return "Invoice reopened", f"{context.money(after['balance_due'])} is due again"
+
+
+def _held(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    until = f" until {_day(after['until'])}" if "until" in after else ""
+    kind = after.get("kind")
+    if kind == InvoiceHold.PROMISE:
+        amount = f" of {context.money(after['amount'])}" if "amount" in after else ""
+        return f"Payment{amount} promised{until.replace('until', 'by')}", after.get("reason")
+    titles = {"dispute": "Invoice disputed", "exclude": "Customer excluded from chasing"}
+    return f"{titles.get(str(kind), 'Chasing paused')}{until}", after.get("reason")
+
+
+def _released(before: Data, _: Data, __: Context) -> tuple[str, str | None]:
+    names = {"dispute": "Dispute", "promise": "Promise to pay", "exclude": "Exclusion"}
+    return f"{names.get(str(before.get('kind')), 'Pause')} ended", "Chasing may go on"
+
+
+def _recorded(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    received = f"received {_day(after['received_on'])}"
+    if not after["allocations"]:
+        return f"Payment of {context.money(after['amount'])} recorded", received
+    whole = f"Of {context.money(after['amount'])} {received}"
+    return f"Payment of {context.share(after)} applied", whole
+
+
+def _applied(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    return f"Credit of {context.share(after)} applied", None
+
+
+def _step_taken_back(before: Data, after: Data, _: Context) -> tuple[str, str | None]:
+    return f"Reminder step {before['step_number']} not sent", after.get("reason")
+
+
+def _notice_queued(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    step = after["steps"].get(context.invoice_number)
+    name = str(after["template_key"]).replace("_", " ")
+    many = len(after["steps"])
+    together = f", one e-mail about {many} invoices" if many > 1 else ""
+    number = "" if step is None else f" step {step}"
+    return f"Reminder{number} queued", f"{name.capitalize()} to {after['to_address']}{together}"
+
+
+def _evaluated(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
+    counts = f"{after['email_count']} e-mails about {after['invoice_count']} invoices"
+    return f"Dunning ran for {_day(after['as_of'])}", counts
+
+
+def _said(title: str) -> Telling:
+    """A fact whose only detail is the reason, when one was given."""
+    return lambda _before, after, _context: (title, after.get("reason"))
+
+
+_TELLINGS: dict[str, Telling] = {
+    "invoice.created": _created,
+    "invoice.updated": lambda _b, _a, _c: ("Draft changed", None),
+    "invoice.sent": _sent,
+    "invoice.fell_overdue": _said("Invoice fell overdue"),
+    "invoice.paid": _said("Paid in full"),
+    "invoice.reopened": _reopened,
+    "invoice.voided": _said("Invoice voided"),
+    "invoice.cancelled": _said("Invoice cancelled"),
+    "invoice.held": _held,
+    "invoice.released": _released,
+    "customer.held": _held,
+    "customer.released": _released,
+    "payment.recorded": _recorded,
+    "payment.applied": _applied,
+    "payment.reversed": _said("Payment reversed"),
+    "dunning.step_taken_back": _step_taken_back,
+    "dunning.notice_queued": _notice_queued,
+    "dunning.evaluated": _evaluated,
+}
+
+_EMAIL_NAMES = {"invoice": "Invoice e-mail", "receipt": "Receipt e-mail"}
+
+
+def _tell_email(row: Any, after: Data, context: Context) -> tuple[str, str | None]:
+    """An e-mail queued, sent, failed or queued again."""
+    email = context.emails.get(row.entity_id)
+    name, to = "E-mail", None
+    if email is not None:
+        reminder = email.template_key.replace("_", " ").capitalize()
+        name = _EMAIL_NAMES.get(email.type, f"{reminder} e-mail")
+        to = f"To {email.to_address}"
+    verb = row.action.partition(".")[2].replace("_", " ")
+    return f"{name} {verb}", after.get("error") or to
