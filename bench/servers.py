@@ -1,0 +1,59 @@
+"""Starting and stopping the servers that are measured: each a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+START_SECONDS_MAX = 30.0
+STOP_SECONDS_MAX = 20.0
+
+
+@contextlib.contextmanager
+def serving(module: str, *arguments: str, database: Path) -> Iterator[int]:
+    """Run `python -m module … --port N` on a database until the block ends; its port."""
+    port = _free_port()
+    command = [sys.executable, "-m", module, *arguments, "--port", str(port)]
+    environment = os.environ | {
+        "BILLERJACKET_DATABASE_URL": f"sqlite:///{database}",
+        "BILLERJACKET_ENVIRONMENT": "test",
+        "BILLERJACKET_LOG_FORMAT": "json",
+        "BILLERJACKET_SECRET_KEY": "only-for-this-benchmark-" + "0" * 32,
+    }
+    log = database.with_suffix(".log")
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+        _wait_until_listening(process, port, log)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
