@@ -1,4 +1,4 @@
-"""Commands that run and check the service: migrate, api, dunning, verify."""
+"""Commands that run and check the service: migrate, api, demo, dunning, verify."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from backend import migrate
 from backend.api.server import serve
 from backend.bootstrap import open_services
 from backend.cli.command import (
+    CommandFailed,
     add_command,
     add_group,
     answer,
@@ -20,16 +21,19 @@ from backend.cli.command import (
     start,
     whole_number,
 )
+from backend.demo.service import CUSTOMERS_DEFAULT, INVOICES_DEFAULT, build_demo
 from backend.dunning.service import request_evaluation
 from backend.unit_of_work import UnitOfWork, run
 from backend.verification.service import Verification, verify_books
 
 # More than a terminal is read; the JSON has them all.
 FINDINGS_SHOWN_MAX = 50
+# What is too much for a story is for the demo to say; this only bounds what is read.
+NUMBER_MAX = 2**31 - 1
 
 
 def add_commands(commands: Any) -> None:
-    """Add `migrate`, `api`, `dunning` and `verify`."""
+    """Add `migrate`, `api`, `demo`, `dunning` and `verify`."""
     add_command(commands, "migrate", _migrate, "bring the database to this version's tables")
 
     api = add_command(commands, "api", _api, "serve the HTTP API alone", json=False)
@@ -45,6 +49,20 @@ def add_commands(commands: Any) -> None:
         default=1,
         help="how many processes; default: 1",
     )
+
+    demo = add_command(commands, "demo", _demo, "put two businesses into an empty database")
+    for option, default, what in (
+        ("--seed", 1, "the same number gives the same story"),
+        ("--customers", CUSTOMERS_DEFAULT, "how many customers together"),
+        ("--invoices", INVOICES_DEFAULT, "how many invoices together"),
+    ):
+        demo.add_argument(
+            option,
+            type=whole_number(0, NUMBER_MAX),
+            default=default,
+            metavar="N",
+            help=f"{what}; default: {default}",
+        )
 
     dunning = add_group(commands, "dunning", "chase overdue invoices")
     now = add_command(dunning, "run", _run_dunning, "queue an evaluation, which the worker does")
@@ -77,6 +95,43 @@ def _api(arguments: argparse.Namespace) -> int:
         arguments.host or settings.host,
         arguments.port or settings.port,
         workers=arguments.workers,
+    )
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    settings = start()
+    if settings.is_production:
+        raise CommandFailed("demo data has a well-known password; production takes none")
+    with services(settings, migrating=True) as opened:
+        made = build_demo(
+            opened.db,
+            seed=arguments.seed,
+            customers=arguments.customers,
+            invoices=arguments.invoices,
+        )
+    lines = [f"Tenant {one.name}: {one.id}, sign in as {one.admin_email}" for one in made.tenants]
+    lines += [
+        f"Platform: sign in as {made.superadmin_email}",
+        f"Password of all: {made.password}",
+        f"API key of {made.tenants[0].name}, shown only now: {made.api_key}",
+    ]
+    answer(
+        arguments,
+        "\n".join(lines),
+        tenants=[
+            {
+                "tenant_id": one.id,
+                "name": one.name,
+                "admin_email": one.admin_email,
+                "finance_email": one.finance_email,
+                "support_email": one.support_email,
+            }
+            for one in made.tenants
+        ],
+        superadmin_email=made.superadmin_email,
+        password=made.password,
+        api_key=made.api_key,
     )
     return 0
 

@@ -81,7 +81,7 @@ def add_user(
     password_hash: str,
 ) -> UUID:
     """Insert a user whose fields are checked. Raises InvalidInput when the e-mail is taken."""
-    if work.first(_BY_EMAIL, email=email) is not None:
+    if is_registered(work, email):
         raise InvalidInput.of("email", "is already in use", code="email_taken")
     user_id = new_id()
     work.execute(
@@ -103,6 +103,11 @@ def require_tenant(reader: Reader, tenant_id: UUID) -> None:
     """Raise NotFound unless there is such a tenant."""
     if reader.first(_TENANT, wanted=tenant_id) is None:
         raise NotFound("There is no such tenant.", code="tenant_not_found")
+
+
+def is_registered(reader: Reader, email: str) -> bool:
+    """Whether somebody signs in with this address, which is in its normal form."""
+    return reader.first(_BY_EMAIL, email=email) is not None
 
 
 def has_users(reader: Reader) -> bool:

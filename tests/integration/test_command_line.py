@@ -189,6 +189,29 @@ def test_dunning_run_queues_an_evaluation(
     assert json.loads(body)["payload"]["as_of"] == "2026-03-31"
 
 
+def test_demo_fills_an_empty_database_once_and_its_key_works(
+    command: CommandLine, real_db: Database
+):
+    made = command.json("demo", "--seed", "7", "--customers", "20", "--invoices", "60")
+    first, second = made["tenants"]
+    identity = read(real_db, platform_system("test"), authenticate_api_key, made["api_key"])
+    assert str(identity.tenant_id) == first["tenant_id"] != second["tenant_id"]
+    sign_in(
+        real_db,
+        SignIn(second["finance_email"], made["password"], "192.0.2.1"),
+        correlation_id="c",
+    )
+    assert command.json("verify")["proven"]
+    assert "not empty" in command("demo").says_in_one_line()
+
+
+def test_production_takes_no_demo_data(command: CommandLine):
+    done = command(
+        "demo", BILLERJACKET_ENVIRONMENT="production", BILLERJACKET_SECRET_KEY="0123456789abcdef"
+    )
+    assert "production" in done.says_in_one_line()
+
+
 def test_verify_proves_sound_books_and_is_status_1_for_altered_ones(
     command: CommandLine, real_db: Database, database_file: Path
 ):
@@ -261,6 +284,7 @@ def test_people_get_words_instead_of_json(command: CommandLine):
         "",
         "migrate",
         "api",
+        "demo",
         "dunning",
         "dunning run",
         "verify",
@@ -312,6 +336,10 @@ USER = "user create --email a@example.com"
         ("api --port eighty", "--port"),
         ("api --port 65536", "--port"),
         ("api --workers 0", "--workers"),
+        ("demo --seed x", "--seed"),
+        ("demo --customers -1", "--customers"),
+        ("demo --customers 1", "customers"),
+        ("demo --invoices 99999999", "invoices"),
         ("dunning run", "--tenant"),
         (f"dunning run --tenant {MISSING}", "no such tenant"),
         (f"dunning run --tenant {MISSING} --as-of 2026-02-30", "--as-of"),
