@@ -25,7 +25,7 @@ RESULTS = Path(__file__).with_name("results.json")
 class Benchmark(Protocol):
     """Measures and yields lines; has the directory to itself."""
 
-    def __call__(self, directory: Path, *, quick: bool) -> Iterator[Line]: ...
+    def __call__(self, directory: Path, /, *, quick: bool) -> Iterator[Line]: ...
 
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -54,9 +54,10 @@ def main() -> int:
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     # As in production, every request and message writes its line; nobody reads it here.
-    logging.configure(LogFormat.JSON, stream=Path(os.devnull).open("w"))
+    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (open as long as the process lives)
+    logging.configure(LogFormat.JSON, stream=nowhere)
     started = time.monotonic()
-    lines = []
+    lines: list[Line] = []
     for name in asked.names or BENCHMARKS:
         say(f"… {name}\n", to=sys.stderr.write)
         with tempfile.TemporaryDirectory(prefix="billerjacket-bench-", dir=asked.directory) as home:
@@ -90,11 +91,9 @@ def table(lines: list[Line]) -> str:
         for line in lines
     ]
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    return "".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        + "\n"
-        for row in (head, tuple("-" * width for width in widths), *rows)
-    )
+    every = (head, tuple("-" * width for width in widths), *rows)
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in every)
+    return "".join("  ".join(row).rstrip() + "\n" for row in padded)
 
 
 def _results(lines: list[Line], *, quick: bool, took: float) -> dict[str, object]:

@@ -1,9 +1,12 @@
 """Large books, written by SQL inside the database: the reports and lists read them.
 
 A tenant has its invoices spread over two years, three in ten of them open unless more are asked
-for, the others paid, each payment with its allocation, and the ledger behind it all. Row ids are derived from the tenant's number, so that the rows of one insert find those of another.
+for, the others paid, each payment with its allocation, and the ledger behind it all. Ids are made
+from the tenant's number, so that the rows of one insert find those of another.
 """
 
+# The SQL is put together from constants of this module.
+# ruff: noqa: S608
 from __future__ import annotations
 
 import sqlite3
@@ -95,7 +98,7 @@ def _posting(kind: str, account: str, side: int, amount: str, source: str) -> st
         '{account}', {amount}, e.entry_day, 'USD', e.customer_id, e.invoice_id
     FROM ledger_entries e JOIN {source}
     WHERE e.tenant_id = :tenant AND e.kind = '{kind}' ORDER BY e.row_id
-    """  # noqa: S608 (constants of this module)
+    """
 
 
 _OF_INVOICE = "invoices s ON s.tenant_id = e.tenant_id AND s.id = e.invoice_id"

@@ -1,1 +1,1 @@
-"""The straightforward way, as a competent engineer writes it on a first day: what ours is held against."""
+"""The straightforward way, as a competent engineer writes it: what ours is held against."""
