@@ -19,7 +19,13 @@ from backend.api.replies import JSON, Reply, json_bytes
 from backend.bootstrap import Services
 from backend.errors import Refused
 from backend.idempotency import Answer
-from backend.unit_of_work import Reader, UnitOfWork, read_async, run_async
+from backend.unit_of_work import (
+    Reader,
+    UnitOfWork,
+    read_async,
+    read_by_key_async,
+    run_async,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -63,6 +69,15 @@ class Call(HTTPConnection):
     ) -> T:
         """What a query finds, over one snapshot, in a reading thread."""
         return await read_async(self.services.db, self.actor, query, *args, **kwargs)
+
+    async def read_by_key(
+        self,
+        query: Callable[Concatenate[Reader, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """The same for a query that finds one thing by its key, without the way to a thread."""
+        return await read_by_key_async(self.services.db, self.actor, query, *args, **kwargs)
 
     async def write(
         self, produce: Produce, *, body: BaseModel | None = None, undo_refused: bool = True

@@ -10,7 +10,9 @@ and a body model, and returns a `Reply`.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import re
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,6 +43,8 @@ from backend.bootstrap import Services
 from backend.errors import IdempotencyKeyMissing, MalformedHeader, NotFound
 
 KEY_LENGTH_MAX = 255
+KEY_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]{1,255}$"
+_KEY = re.compile(KEY_PATTERN)
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Reply]])
 
@@ -68,6 +72,7 @@ class Declaration:
     problems: Mapping[int, str]
     accepts_async: bool
     media_type: str
+    body_is_optional: bool
 
 
 @dataclass
@@ -90,6 +95,7 @@ class Endpoints:
         problems: Mapping[int, str] | None = None,
         accepts_async: bool = False,
         media_type: str = "application/json",
+        body_is_optional: bool = False,
     ) -> Callable[[Function], Function]:
         """Declare a function an endpoint. `answer` is the model of its body, for the document."""
         honoured = Idempotency.HONOURED if method == "POST" else Idempotency.NONE
@@ -108,6 +114,7 @@ class Endpoints:
                     problems or {},
                     accepts_async,
                     media_type,
+                    body_is_optional,
                 )
             )
             return function
@@ -147,9 +154,6 @@ class Endpoint(APIRoute):
         self.body_model = parameters.body
         self._query_name = parameters.query_name
         self._body_name = parameters.body_name
-        self._body_may_be_absent = self.body_model is not None and not any(
-            one.is_required() for one in self.body_model.model_fields.values()
-        )
 
     async def answer(
         self,
@@ -197,8 +201,9 @@ class Endpoint(APIRoute):
             return None
         if not key.isascii():
             # Header values are bytes; what is not ASCII is UTF-8 by today's custom.
-            key = key.encode("latin-1").decode("utf-8", "surrogateescape")
-        if not 1 <= len(key) <= KEY_LENGTH_MAX or not key.isprintable():
+            with contextlib.suppress(UnicodeDecodeError):
+                key = key.encode("latin-1").decode("utf-8")
+        if not _KEY.fullmatch(key):
             raise MalformedHeader(
                 f"The Idempotency-Key must be 1 to {KEY_LENGTH_MAX} printable characters.",
                 code="malformed_idempotency_key",
@@ -208,7 +213,7 @@ class Endpoint(APIRoute):
     async def _read(self, incoming: Incoming, headers: RawHeaders) -> BaseModel:
         assert self.body_model is not None
         body = await incoming.read()
-        if not body and self._body_may_be_absent:
+        if not body and self.declaration.body_is_optional:
             return validated(self.body_model, {})
         require_json(headers)
         return validated(self.body_model, parse_json(body))

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from backend.checks import EARLIEST_DAY, LATEST_DAY
 from backend.errors import InvalidInput
 from backend.money import HUNDRED, MAX_AMOUNT, parse_decimal
-from backend.paging import LIMIT_DEFAULT, LIMIT_MAX
+from backend.paging import LIMIT_DEFAULT, LIMIT_MAX, decode_cursor
 
 _DECIMAL_TEXT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
 _UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -93,6 +93,14 @@ def _currency_code(value: Any) -> str:
     return value
 
 
+def _cursor(value: Any) -> str:
+    try:
+        decode_cursor(value)
+    except InvalidInput as refused:
+        raise _wrong(refused.errors[0].message) from None
+    return str(value)
+
+
 def _limit(value: Any) -> int:
     if not _LIMIT_TEXT.fullmatch(value) or not 1 <= int(value) <= LIMIT_MAX:
         raise _wrong(f"must be a whole number between 1 and {LIMIT_MAX}")
@@ -114,6 +122,7 @@ def _schema(
                     "type": "number",
                     "exclusiveMinimum" if positive else "minimum": 0,
                     "maximum": float(maximum),
+                    "multipleOf": float(Decimal(1).scaleb(-places)),
                 },
             ],
             "description": f"A decimal, as text or number, with at most {places} decimals.",
@@ -132,7 +141,15 @@ Id = Annotated[UUID, PlainValidator(_uuid), WithJsonSchema({"type": "string", "f
 Day = Annotated[
     date,
     PlainValidator(_day),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-03-31"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date",
+            "pattern": "^(19[7-9]|2[0-9]{2})[0-9]-",
+            "description": f"From {EARLIEST_DAY} to {LATEST_DAY}.",
+            "examples": ["2026-03-31"],
+        }
+    ),
 ]
 CurrencyCode = Annotated[
     str,
@@ -149,6 +166,7 @@ Limit = Annotated[
 
 # Control characters are never part of a text; line breaks and tabs are where lines are possible.
 _LINE = r"[^\x00-\x1f\x7f-\x9f]"
+_VISIBLE = r"[^\x00-\x20\x7f-\xa0]"
 _LINES = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 
 
@@ -162,4 +180,21 @@ def many_lines(maximum: int) -> StringConstraints:
     return StringConstraints(strict=True, max_length=maximum, pattern=f"^{_LINES}*$")
 
 
+def required_line(maximum: int) -> StringConstraints:
+    """Constrains text to one line of up to this many characters that is not blank."""
+    pattern = f"^{_LINE}*{_VISIBLE}{_LINE}*$"
+    return StringConstraints(strict=True, min_length=1, max_length=maximum, pattern=pattern)
+
+
+def required_lines(maximum: int) -> StringConstraints:
+    """Constrains text to this many characters, line breaks and tabs included, and not blank."""
+    pattern = f"^{_LINES}*{_VISIBLE}{_LINES}*$"
+    return StringConstraints(strict=True, min_length=1, max_length=maximum, pattern=pattern)
+
+
+Cursor = Annotated[
+    str,
+    PlainValidator(_cursor),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}),
+]
 Switch = Annotated[bool, Field(strict=True)]

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from backend.api.endpoints import KEY_LENGTH_MAX, Endpoint, Idempotency
+from pydantic import BaseModel
+
+from backend.api.endpoints import KEY_LENGTH_MAX, KEY_PATTERN, Endpoint, Idempotency
 from backend.api.problems import TITLES, TYPE_PREFIX
 from backend.api.schemas.common import Problem, Queued
 
@@ -43,6 +45,7 @@ TAGS = [
     {"name": "Payments", "description": "Money received, applied, reversed."},
     {"name": "Dunning", "description": "Chasing what is overdue, and holding it."},
     {"name": "Communications", "description": "What was said to customers."},
+    {"name": "Health", "description": "Whether the process lives, and can do its work."},
     {"name": "Reports", "description": "Who owes how much, and what happened."},
 ]
 
@@ -99,6 +102,31 @@ _MEANINGS = {
     503: ("The database cannot answer just now. Nothing changed.", "temporarily_unavailable"),
 }
 
+_LIVE = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
+_READY = {
+    "type": "object",
+    "properties": {
+        "status": {"const": "ready"},
+        "checks": {"type": "object", "additionalProperties": {"const": "ok"}},
+    },
+    "required": ["status", "checks"],
+}
+
+
+def _probe(summary: str, answers: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tags": ["Health"],
+        "summary": summary,
+        "security": [],
+        "responses": {
+            "200": {
+                "description": answers,
+                "headers": _CORRELATION_HEADER,
+                "content": {"application/json": {"schema": schema}},
+            }
+        },
+    }
+
 
 def complete(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """FastAPI's document with everything else a caller must know."""
@@ -115,12 +143,19 @@ def complete(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[st
             # What is left out of a change stays as it is: it has no default.
             for field in schema["properties"].values():
                 field.pop("default", None)
+    document["paths"] |= _health_paths()
     for endpoint in endpoints:
         declared = endpoint.declaration
         operation = document["paths"][declared.path][declared.method.lower()]
+        for model in (declared.answer, endpoint.body_model):
+            if model is not None:
+                schemas[model.__name__] |= _examples_of(model)
         operation["security"] = _SECURITY
         operation.setdefault("parameters", []).extend(_parameters(endpoint))
+        if declared.body_is_optional:
+            operation["requestBody"]["required"] = False
         responses = operation["responses"]
+        responses.pop("422", None)  # FastAPI's own idea of it.
         responses.update(_problems(endpoint))
         success = responses[str(declared.status)]
         if declared.media_type != "application/json":
@@ -143,6 +178,19 @@ def complete(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[st
     return document
 
 
+def _examples_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's examples as they were written: FastAPI drops what is null in them."""
+    extra = model.model_config.get("json_schema_extra")
+    return dict(extra) if isinstance(extra, dict) else {}
+
+
+def _health_paths() -> dict[str, Any]:
+    live = _probe("Whether the process lives", "It does.", _LIVE)
+    ready = _probe("Whether the process can do its work", "It can.", _READY)
+    ready["responses"]["503"] = _problem(503, "/readyz", "`checks` says what is not there.")
+    return {"/healthz": {"get": live}, "/readyz": {"get": ready}}
+
+
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [_CORRELATION_PARAMETER]
     kind = endpoint.declaration.idempotency
@@ -157,7 +205,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
                     "type": "string",
                     "minLength": 1,
                     "maxLength": KEY_LENGTH_MAX,
-                    "pattern": "^[!-~]+$",
+                    "pattern": KEY_PATTERN,
                     "examples": ["8f14e45f-ceea-467f-a0e6-b1c1f1b7a0d2"],
                 },
             }

@@ -60,6 +60,13 @@ class UnsupportedMediaType(BillerJacketError):
     default_code = "unsupported_media_type"
 
 
+class NotReady(BillerJacketError):
+    """Something this process needs is not there; `checks` says what."""
+
+    default_code = "not_ready"
+    retry_after_seconds = 1
+
+
 class Unexpected(BillerJacketError):
     """A bug, or something nobody thought of. The log has the traceback, the answer does not."""
 
@@ -83,6 +90,7 @@ STATUS_OF: dict[type[BillerJacketError], int] = {
     MethodNotAllowed: 405,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
+    NotReady: 503,
     Unexpected: 500,
 }
 TITLES = {
@@ -149,6 +157,6 @@ def _headers_of(error: BillerJacketError) -> tuple[tuple[bytes, bytes], ...]:
             return ((b"www-authenticate", b'ApiKey realm="BillerJacket"'),)
         case MethodNotAllowed():
             return ((b"allow", ", ".join(error.allowed).encode()),)
-        case TooManyRequests() | Busy():
+        case TooManyRequests() | Busy() | NotReady():
             return ((b"retry-after", str(error.retry_after_seconds).encode()),)
     return ()

@@ -65,7 +65,7 @@ async def get_customers(call: Call, query: Annotated[CustomerQuery, Query()]) ->
 )
 async def get_one_customer(call: Call, customer_id: UUID) -> Reply:
     """Read a customer."""
-    return ok(render.customer(await call.read(get_customer, customer_id)))
+    return ok(render.customer(await call.read_by_key(get_customer, customer_id)))
 
 
 @endpoints(

@@ -61,6 +61,7 @@ _CUSTOMER_HOLD = "/api/customers/{customer_id}/hold"
     status=202,
     answer=Queued,
     answers="Queued: the worker evaluates all overdue invoices.",
+    body_is_optional=True,
 )
 async def run_dunning(call: Call, body: NewRun) -> Reply:
     """Chase what is overdue, at once and whatever the hour. The body may be left out."""

@@ -12,8 +12,9 @@ from alembic.script import ScriptDirectory
 from starlette.types import Scope
 
 from backend.actor import platform_system
+from backend.api.problems import NotReady
 from backend.api.public import PublicPage
-from backend.api.replies import JSON, Reply, json_bytes, ok
+from backend.api.replies import Reply, ok
 from backend.bootstrap import Services
 from backend.db.statements import PlatformStatement
 from backend.messaging.contracts import Queue
@@ -45,8 +46,7 @@ def health_pages(services: Services) -> list[PublicPage]:
         }
         if all(state == "ok" for state in checks.values()):
             return ok({"status": "ready", "checks": checks})
-        body = json_bytes({"status": "not ready", "checks": checks})
-        return Reply(503, body, JSON, ((b"retry-after", b"1"),))
+        raise NotReady("Something this process needs is not there.", checks=checks)
 
     return [
         PublicPage("/healthz", live, is_probe=True),

@@ -78,7 +78,7 @@ async def get_invoices(call: Call, query: Annotated[InvoiceQuery, Query()]) -> R
 @endpoints("GET", _INVOICE, Action.READ, answer=InvoiceOut, answers="The invoice.")
 async def get_one_invoice(call: Call, invoice_id: UUID) -> Reply:
     """Read an invoice with its lines."""
-    return ok(render.invoice(await call.read(get_invoice, invoice_id)))
+    return ok(render.invoice(await call.read_by_key(get_invoice, invoice_id)))
 
 
 @endpoints(

@@ -102,7 +102,7 @@ async def get_payments(call: Call, query: Annotated[PaymentQuery, Query()]) -> R
 @endpoints("GET", _PAYMENT, Action.READ, answer=PaymentOut, answers="The payment.")
 async def get_one_payment(call: Call, payment_id: UUID) -> Reply:
     """Read a payment and what it is applied to."""
-    return ok(render.payment(await call.read(get_payment, payment_id)))
+    return ok(render.payment(await call.read_by_key(get_payment, payment_id)))
 
 
 @endpoints(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from backend.api.fields import Id, Limit, one_line
+from backend.api.fields import Cursor, Id, Limit
 from backend.api.schemas.common import Answer, Body, Instant, Uuid, example
 from backend.communications.models import CommunicationStatus, CommunicationType
 from backend.paging import LIMIT_DEFAULT
@@ -36,9 +36,7 @@ class CommunicationQuery(Body):
     type: CommunicationType | None = None
     status: CommunicationStatus | None = None
     limit: Limit = LIMIT_DEFAULT
-    cursor: Annotated[str, one_line(100)] | None = Field(
-        default=None, description="`next_cursor` of the page before."
-    )
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
 class CommunicationOut(Answer):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backend.api.fields import Id, Limit, many_lines, one_line
+from backend.api.fields import Cursor, Id, Limit, many_lines, one_line, required_line
 from backend.api.schemas.common import Answer, Body, Date, Instant, Uuid, example
 from backend.customers.service import PAYMENT_TERMS_DAYS_DEFAULT, PAYMENT_TERMS_DAYS_MAX
 from backend.paging import LIMIT_DEFAULT
@@ -27,7 +27,7 @@ class NewCustomer(Body):
         external_reference_id="cust-1041",
     )
 
-    display_name: Annotated[str, one_line(200)]
+    display_name: Annotated[str, required_line(200)]
     email: Annotated[str, one_line(254)] | None = None
     phone: Annotated[str, one_line(50)] | None = None
     billing_address: Annotated[str, many_lines(1000)] | None = None
@@ -41,7 +41,7 @@ class CustomerChanges(Body):
 
     model_config = example(email="billing@hilltop.example", payment_terms_days=14)
 
-    display_name: Annotated[str, one_line(200)] = ""
+    display_name: Annotated[str, required_line(200)] = ""
     email: Annotated[str, one_line(254)] | None = None
     phone: Annotated[str, one_line(50)] | None = None
     billing_address: Annotated[str, many_lines(1000)] | None = None
@@ -62,9 +62,7 @@ class CustomerQuery(Body):
     external_source: Annotated[str, one_line(100)] | None = None
     external_reference_id: Annotated[str, one_line(200)] | None = None
     limit: Limit = LIMIT_DEFAULT
-    cursor: Annotated[str, one_line(100)] | None = Field(
-        default=None, description="`next_cursor` of the page before."
-    )
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
 class CustomerHoldOut(Answer):

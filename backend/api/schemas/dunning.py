@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backend.api.fields import Day, Limit, Switch, one_line
+from backend.api.fields import Cursor, Day, Limit, Switch, required_line
 from backend.api.schemas.common import Answer, Body, Date, Money, Uuid, example
 from backend.dunning.candidates import NotChased
 from backend.dunning.models import DunningChannel
@@ -50,7 +50,7 @@ class NewPlan(Body):
 
     model_config = example(name="Gentle", is_default=False, is_active=True, steps=_STEPS)
 
-    name: Annotated[str, one_line(200)]
+    name: Annotated[str, required_line(200)]
     is_default: Switch = False
     is_active: Switch = True
     steps: Steps
@@ -61,7 +61,7 @@ class PlanChanges(Body):
 
     model_config = example(is_active=False)
 
-    name: Annotated[str, one_line(200)] = ""
+    name: Annotated[str, required_line(200)] = ""
     is_default: Switch = False
     is_active: Switch = True
     steps: Steps = Field(default_factory=list)
@@ -71,9 +71,7 @@ class PlanQuery(Body):
     """Which page of the plans."""
 
     limit: Limit = LIMIT_DEFAULT
-    cursor: Annotated[str, one_line(100)] | None = Field(
-        default=None, description="`next_cursor` of the page before."
-    )
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
 class StepOut(Answer):

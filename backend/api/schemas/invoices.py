@@ -9,6 +9,7 @@ from pydantic import Field
 from backend.api.fields import (
     Amount,
     CurrencyCode,
+    Cursor,
     Day,
     Id,
     Limit,
@@ -16,6 +17,8 @@ from backend.api.fields import (
     Rate,
     many_lines,
     one_line,
+    required_line,
+    required_lines,
 )
 from backend.api.schemas.common import (
     Answer,
@@ -45,7 +48,7 @@ _CUSTOMER = "0199f0a2-7c1e-7b64-9a41-2f6c1d0e8a55"
 class NewLine(Body):
     """One line. `tax_rate` is in percent and cannot go with the invoice's `tax_amount`."""
 
-    description: Annotated[str, many_lines(1000)]
+    description: Annotated[str, required_lines(1000)]
     quantity: Quantity
     unit_price: Amount
     tax_rate: Rate | None = None
@@ -102,7 +105,7 @@ class Reason(Body):
 
     model_config = example(reason="Billed to the wrong customer")
 
-    reason: Annotated[str, one_line(500)]
+    reason: Annotated[str, required_line(500)]
 
 
 class InvoiceQuery(Body):
@@ -119,9 +122,7 @@ class InvoiceQuery(Body):
         "e-mail or reference.",
     )
     limit: Limit = LIMIT_DEFAULT
-    cursor: Annotated[str, one_line(100)] | None = Field(
-        default=None, description="`next_cursor` of the page before."
-    )
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
 class InvoiceLineOut(Answer):

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from backend.api.fields import (
     CurrencyCode,
+    Cursor,
     Day,
     Id,
     Limit,
@@ -85,9 +86,7 @@ class PaymentQuery(Body):
     invoice_id: Id | None = None
     status: PaymentStatus | None = None
     limit: Limit = LIMIT_DEFAULT
-    cursor: Annotated[str, one_line(100)] | None = Field(
-        default=None, description="`next_cursor` of the page before."
-    )
+    cursor: Cursor | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
 class AllocationOut(Answer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from tests.contract.api.house import House
+from tests.contract.api.house import House, problem
 
 
 def test_the_process_is_live_without_any_key(house: House):
@@ -25,8 +25,7 @@ def test_the_process_is_not_ready_on_tables_of_another_version(house: House):
     connection.commit()
     connection.close()
     response = house.client.get("/readyz")
-    assert response.status_code == 503
-    assert response.json()["checks"]["migrations"] == "not at head"
+    assert problem(response, 503, "not_ready")["checks"]["migrations"] == "not at head"
     assert response.headers["retry-after"]
 
 
@@ -36,6 +35,5 @@ def test_the_process_is_not_ready_without_its_queues(house: House):
     connection.commit()
     connection.close()
     response = house.client.get("/readyz")
-    assert response.status_code == 503
-    assert response.json()["checks"]["queues"] == "unreachable"
+    assert problem(response, 503, "not_ready")["checks"]["queues"] == "unreachable"
     assert house.client.get("/healthz").status_code == 200

@@ -35,7 +35,7 @@ def test_where_money_moves_a_key_is_required_before_the_body_is_read(house: Hous
     problem(response, 400, "idempotency_key_missing")
 
 
-@pytest.mark.parametrize("key", ["", "a" * 256, "tab\there", b"\xff\xfe", "del\x7f"], ids=shown)
+@pytest.mark.parametrize("key", ["", "a" * 256, "tab\there", b"\xc2\x85", "del\x7f"], ids=shown)
 @pytest.mark.parametrize("path", ["/api/payments", "/api/customers"])
 def test_a_malformed_key_is_400_on_every_post(house: House, path: str, key: str | bytes):
     response = house.post(path, {}, headers={"Idempotency-Key": key})
