@@ -27,7 +27,7 @@ def _draft(script: Script, episode: Episode) -> None:
 def _draft_voided(script: Script, episode: Episode) -> None:
     [ago] = episode.days
     bill = script.bill(episode.customer, issued=script.workday(script.day(ago)))
-    at = script.write(bill) + timedelta(hours=2)
+    at = script.write(bill) + timedelta(hours=1)
     script.add(at, lambda: script.shop.void(bill, "Entered for the wrong customer."))
 
 
@@ -37,7 +37,7 @@ def _unpaid(script: Script, episode: Episode) -> None:
 
 def _part_paid(script: Script, episode: Episode) -> None:
     bill = _one(script, episode)
-    at = script.some_time(bill.due - timedelta(days=9), 10, 15)
+    at = _before(script, bill.due, 9)
     script.add(at, _pay(script, bill, script.check(), percent=40))
 
 
@@ -51,13 +51,13 @@ def _paid_today(script: Script, episode: Episode) -> None:
 
 def _voided(script: Script, episode: Episode) -> None:
     bill = _one(script, episode)
-    at = script.some_time(bill.issued + timedelta(days=2), 9, 12)
+    at = _after(script, bill.issued, 2)
     script.add(at, lambda: script.shop.void(bill, "Billed twice for the same job."))
 
 
 def _cancelled(script: Script, episode: Episode) -> None:
     bill = _one(script, episode)
-    at = script.some_time(bill.issued + timedelta(days=6), 13, 16)
+    at = _after(script, bill.issued, 6)
     script.add(at, lambda: script.shop.cancel(bill, "The customer called the job off."))
 
 
@@ -66,7 +66,7 @@ def _one_check(script: Script, episode: Episode) -> None:
     for bill in bills:
         script.issue(bill)
     how = script.check()
-    at = script.some_time(script.day(episode.days[-1] - 4), 10, 12)
+    at = _after(script, bills[-1].due, 4)
     script.add(at, lambda: script.shop.pay_together(bills, how))
 
 
@@ -84,27 +84,26 @@ def _credit(script: Script, episode: Episode) -> None:
         half = min(Decimal("100.00"), script.shop.balance(second))
         script.shop.apply_credit(kept[0], second, half)
 
-    script.add(script.some_time(first.due - timedelta(days=3), 10, 15), overpay)
-    applied_on = max(first.due, second.issued) + timedelta(days=4)
-    script.add(script.some_time(applied_on, 9, 12), use_credit)
+    script.add(_before(script, first.due, 3), overpay)
+    script.add(_after(script, max(first.due, second.issued), 4), use_credit)
 
 
 def _deposit(script: Script, episode: Episode) -> None:
     bill = _one(script, episode)
     how = How(PaymentMethod.MANUAL, "Deposit for the next job")
-    at = script.some_time(script.day(6), 10, 15)
+    at = _before(script, script.today, 6)
     script.add(at, lambda: script.shop.pay_ahead(bill.client, Decimal("750.00"), how))
 
 
 def _refused(script: Script, episode: Episode) -> None:
     bill = _one(script, episode)
     how = script.check()
-    at = script.some_time(bill.due - timedelta(days=4), 10, 15)
+    at = _before(script, bill.due, 4)
     script.add(at, lambda: script.shop.pay_too_much(bill, how))
     script.add(at + timedelta(minutes=3), _pay(script, bill, how))
     if script.shop.words.job_app:
         reference = script.means(Trait.AUTOPAY).external_id or ""
-        again = script.some_time(script.day(4), 11, 14)
+        again = _before(script, script.today, 4)
         script.add(again, lambda: script.shop.pay_again(bill, reference))
 
 
@@ -114,20 +113,21 @@ def _bounced(script: Script, episode: Episode) -> None:
 
 def _bounced_and_repaid(script: Script, episode: Episode) -> None:
     bill = _one(script, episode)
-    returned_at = _bouncing_check(script, bill)
+    returned_on = _bouncing_check(script, bill)
     how = How(PaymentMethod.EXTERNAL, external_id=f"pay_{script.random.getrandbits(48):012x}")
-    script.add(returned_at + timedelta(days=9, hours=1), _pay(script, bill, how))
+    script.add(_after(script, returned_on, 9), _pay(script, bill, how))
 
 
-def _bouncing_check(script: Script, bill: Bill) -> datetime:
+def _bouncing_check(script: Script, bill: Bill) -> date:
+    """Paid by a check that the bank returns some days later; the day when."""
     paid: list[Receipt] = []
     how = script.check()
-    at = script.some_time(bill.due - timedelta(days=2), 10, 15)
+    at = _before(script, bill.due, 2)
     script.add(at, lambda: paid.append(script.shop.pay(bill, how)))
-    returned_at = at + timedelta(days=6)
+    returned_at = _after(script, bill.due, 4)
     reason = "Check returned by the bank: insufficient funds."
     script.add(returned_at, lambda: script.shop.bounce(paid[0], reason))
-    return returned_at
+    return returned_at.date()
 
 
 def _paused(script: Script, episode: Episode) -> None:
@@ -142,14 +142,14 @@ def _disputed(script: Script, episode: Episode) -> None:
 
 def _promised(script: Script, episode: Episode) -> None:
     bill = _one(script, episode)
-    at = script.some_time(script.day(6), 9, 16)
+    at = _before(script, script.today, 6)
     script.add(at, lambda: _promise(script, bill, script.day(-8), percent=100))
 
 
 def _promise_broken(script: Script, episode: Episode) -> None:
     bill = _one(script, episode)
     # Early and for long: after it is broken most of the reminders are still to come.
-    at = script.some_time(bill.due + timedelta(days=3), 13, 16)
+    at = _after(script, bill.due, 3)
     until = bill.due + timedelta(days=21)
     script.add(at, lambda: _promise(script, bill, until, percent=50))
 
@@ -161,8 +161,18 @@ def _promise(script: Script, bill: Bill, until: date, *, percent: int) -> None:
 
 
 def _hold(script: Script, bill: Bill, hold: HoldInvoice, *, days_after_due: int) -> None:
-    at = script.some_time(bill.due + timedelta(days=days_after_due), 13, 16)
+    at = _after(script, bill.due, days_after_due)
     script.add(at, lambda: script.shop.hold(bill, hold))
+
+
+def _before(script: Script, day: date, days: int) -> datetime:
+    """In the office hours some days before a day, or on the Friday before those."""
+    return script.some_time(script.workday(day - timedelta(days=days)), 10, 15)
+
+
+def _after(script: Script, day: date, days: int) -> datetime:
+    """In the office hours some days after a day, or on the Monday after those."""
+    return script.some_time(script.next_workday(day + timedelta(days=days)), 11, 16)
 
 
 def _one(script: Script, episode: Episode) -> Bill:

@@ -33,13 +33,11 @@ CUSTOMERS_DEFAULT, CUSTOMERS_LEAST, CUSTOMERS_MOST = 60, 2 * CUSTOMERS_MIN, 1_00
 INVOICES_DEFAULT, INVOICES_LEAST, INVOICES_MOST = 400, 2 * INVOICES_MIN, 10_000
 
 _MONDAY = 0
+_USERS = 1 + 2 * 3
 # Of the mailbox that cannot be reached any more: since so many days.
 _RETURNED_DAYS = 60
 # The first instants of today must have passed, for in them the last things happen.
 _SETTLING = timedelta(minutes=5)
-
-
-_Three = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +91,8 @@ def build_demo(
     """
     _check("customers", customers, CUSTOMERS_LEAST, CUSTOMERS_MOST)
     _check("invoices", invoices, INVOICES_LEAST, INVOICES_MOST)
-    # Takes as long as signing in does, so it is done before the transaction begins.
-    hashes = (_three_hashes(), _three_hashes())
+    # Hashing takes its time on purpose: not inside the transaction.
+    hashes = [hash_new_password(PASSWORD, email=SUPERADMIN) for _ in range(_USERS)]
     stop = threading.Event()
     try:
         return run(
@@ -113,11 +111,6 @@ def build_demo(
         raise
 
 
-def _three_hashes() -> _Three:
-    first, second, third = (hash_new_password(PASSWORD, email=SUPERADMIN) for _ in range(3))
-    return first, second, third
-
-
 def _check(field: str, number: int, least: int, most: int) -> None:
     if not least <= number <= most:
         raise InvalidInput.of(field, f"must be between {least} and {most}")
@@ -129,7 +122,7 @@ def _build(
     seed: int,
     customers: int,
     invoices: int,
-    hashes: tuple[_Three, _Three],
+    hashes: list[str],
     stop: threading.Event,
 ) -> DemoResult:
     if not is_empty(work):
@@ -142,7 +135,8 @@ def _build(
     begin = datetime.combine(today, datetime.min.time(), UTC) - timedelta(days=HISTORY_DAYS + 1)
     clock = StoryClock(begin)
     stage = Stage(OneTransaction(work, clock), clock)
-    platform = _superadmin(stage, hashes[0][0])
+    platform = _superadmin(stage, hashes[0])
+    password_hashes = iter(hashes[1:])
     order = count()
     shops: list[Shop] = []
     events: list[Event] = []
@@ -156,7 +150,7 @@ def _build(
             invoices=_share(invoices, index),
             monday=today.weekday() == _MONDAY,
         )
-        shop = Shop(stage, plan.words, hashes[index])
+        shop = Shop(stage, plan.words, password_hashes)
         script = Script(plan, shop, random, today, order)
         script.open(platform)
         script.days()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
@@ -127,9 +127,9 @@ class Receipt:
 
 
 class Shop:
-    """One business. `password_hashes` are those of its Admin, Finance and Support users."""
+    """One business. Its Admin, Finance and Support users take the next of `password_hashes`."""
 
-    def __init__(self, stage: Stage, words: Words, password_hashes: tuple[str, str, str]) -> None:
+    def __init__(self, stage: Stage, words: Words, password_hashes: Iterator[str]) -> None:
         self._stage = stage
         self._password_hashes = password_hashes
         self._people: dict[Desk, UUID] = {}
@@ -149,7 +149,8 @@ class Shop:
         command = CreateTenant(words.name, time_zone=words.time_zone)
         self.tenant_id = run(db, platform, onboarding.create_tenant, command)
         desks = (Desk.ADMIN, Desk.FINANCE, Desk.SUPPORT)
-        for desk, name, hashed in zip(desks, words.people, self._password_hashes, strict=True):
+        for desk, name in zip(desks, words.people, strict=True):
+            hashed = next(self._password_hashes)
             user = CreateUser(self.email(desk), Role(desk.value), self.tenant_id, hashed, name)
             self._people[desk] = run(db, platform, create_user, user)
         self._do(Desk.ADMIN, update_tenant, UpdateTenant(invoice_number_prefix=words.number_prefix))

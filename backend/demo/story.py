@@ -48,6 +48,10 @@ class Script:
         """The day itself, or the Friday before a weekend."""
         return day - timedelta(days=max(0, day.weekday() - _SATURDAY + 1))
 
+    def next_workday(self, day: date) -> date:
+        """The day itself, or the Monday after a weekend."""
+        return day + timedelta(days=(7 - day.weekday()) % 7 if day.weekday() >= _SATURDAY else 0)
+
     def at(self, day: date, hour: int, minute: int = 0) -> datetime:
         """An instant of a day, by the clocks of the business."""
         local = datetime.combine(day, time(hour, minute), tzinfo=self._zone)
@@ -165,7 +169,7 @@ class Script:
         if client.planned.trait is not Trait.AUTOPAY and self.random.random() < 0.09:
             percent = self.random.choice((30, 40, 50, 60))
             self.add(self.some_time(paid_on, 10, 16), _paying(self.shop, bill, how, percent))
-            paid_on = self.workday(paid_on + timedelta(days=self.random.randint(14, 30)))
+            paid_on = self.next_workday(paid_on + timedelta(days=self.random.randint(14, 30)))
             how, received = self.means(client.planned.trait), None
         self.add(self.some_time(paid_on, 10, 16), _paying(self.shop, bill, how, received=received))
 
@@ -184,8 +188,8 @@ class Script:
         if planned.trait is Trait.AUTOPAY:
             return bill.due
         day = bill.due + timedelta(days=self.random.randint(*planned.pays))
-        # Not on the day of the invoice itself, and checks are not brought in on weekends.
-        return max(self.workday(day), bill.issued + timedelta(days=1))
+        # Not on the day of the invoice itself, and nobody enters checks on weekends.
+        return max(self.workday(day), self.next_workday(bill.issued + timedelta(days=1)))
 
     def _received(self, paid_on: date, bill: Bill, how: How) -> date | None:
         """Some checks lie a day or two before somebody enters them."""
