@@ -24,9 +24,11 @@ LOCK = ROOT / ".reflex" / "build.lock"
 
 # The backend's modules that pages read while they are compiled (currencies, roles).
 SOURCES = (
-    "billerjacket_app", "assets", "reflex.lock", "rxconfig.py", "bunfig.toml", ".npmrc",
+    "billerjacket_app", "assets", "rxconfig.py", "bunfig.toml", ".npmrc",
     "backend/money.py", "backend/actor.py",
 )  # fmt: skip
+# Pins the npm packages. A build brings it up to date when the sources ask for another package.
+PACKAGES = ("reflex.lock",)
 
 # Installing the packages of a first build takes most of it; a rebuild needs some seconds.
 BUILD_SECONDS_MAX = 600
@@ -36,10 +38,10 @@ class BuildFailed(Exception):
     """The front end could not be built; the text is the tool's own output."""
 
 
-def sources_digest() -> str:
-    """SHA-256 over the names and bytes of all sources, and Reflex's version."""
+def digest_of(names: tuple[str, ...]) -> str:
+    """SHA-256 over the names and bytes of these files and folders, and Reflex's version."""
     digest = hashlib.sha256(version("reflex").encode())
-    for name in SOURCES:
+    for name in names:
         top = ROOT / name
         files = sorted(top.rglob("*")) if top.is_dir() else [top]
         for file in files:
@@ -52,8 +54,9 @@ def sources_digest() -> str:
 
 def is_built() -> bool:
     """Whether the build on disk is the build of these sources."""
-    index = BUILT / "index.html"
-    return index.exists() and STAMP.exists() and STAMP.read_text() == sources_digest()
+    if not (BUILT / "index.html").exists() or not STAMP.exists():
+        return False
+    return STAMP.read_text() == _stamp(digest_of(SOURCES))
 
 
 def build_if_changed() -> bool:
@@ -67,7 +70,7 @@ def build_if_changed() -> bool:
         if is_built():
             return False
         STAMP.unlink(missing_ok=True)
-        digest = sources_digest()
+        digest = digest_of(SOURCES)  # before: what changes meanwhile is not in the build
         done = subprocess.run(
             [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"],
             cwd=ROOT,
@@ -81,7 +84,7 @@ def build_if_changed() -> bool:
         )
         if done.returncode != 0 or not (BUILT / "index.html").exists():
             raise BuildFailed(done.stdout)
-        STAMP.write_text(digest)
+        STAMP.write_text(_stamp(digest))
         return True
 
 
@@ -107,6 +110,10 @@ def serve_environment(host: str, port: int) -> dict[str, str]:
         "__REFLEX_SKIP_COMPILE": "true",
         "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
     }
+
+
+def _stamp(sources: str) -> str:
+    return f"{sources} {digest_of(PACKAGES)}"
 
 
 @contextlib.contextmanager

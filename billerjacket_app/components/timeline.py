@@ -23,7 +23,7 @@ from billerjacket_app.components import basic
 
 # A run of this many minor entries is worth a fold; fewer are shown.
 FOLD_FROM = 3
-MINOR_TYPES = frozenset({"email.queued", "communication.queued", "message.queued"})
+MINOR_TYPES = frozenset({"communication.queued", "dunning.notice_queued"})
 
 
 @dataclass
@@ -169,11 +169,17 @@ def _entry(item: Any) -> rx.Component:
                     rx.fragment(" · ", basic.link(item.link_text, href=item.href)),
                     rx.fragment(),
                 ),
-                " · ",
-                basic.copy_id(
-                    item.correlation_id,
-                    label="the correlation id",
-                    shown=item.correlation_short,
+                rx.cond(
+                    item.correlation_id != "",
+                    rx.fragment(
+                        " · ",
+                        basic.copy_id(
+                            item.correlation_id,
+                            label="the correlation id",
+                            shown=item.correlation_short,
+                        ),
+                    ),
+                    rx.fragment(),
                 ),
                 class_name="sub",
             ),

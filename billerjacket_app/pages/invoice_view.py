@@ -10,6 +10,7 @@ from backend.customers.queries import get_customer
 from backend.invoices.models import InvoiceStatus
 from backend.invoices.queries import InvoiceView, get_invoice
 from backend.payments.queries import PaymentFilter, list_payments
+from backend.reporting.history import TimelineItem
 from backend.reporting.timeline import list_invoice_timeline
 from backend.unit_of_work import Reader
 from billerjacket_app import format as fmt
@@ -236,16 +237,27 @@ def email_row(reader: Reader, email: Any) -> EmailRow:
     )
 
 
-def _entry(item: Any) -> Entry:
+def _entry(item: TimelineItem) -> Entry:
+    href, link_text = _mentioned(item)
+    changes = tuple(Change(name.replace("_", " "), *values) for name, *values in item.changes)
     return Entry(
         at=item.at,
         type=item.type,
         title=item.title,
-        detail=item.detail or "",
-        actor=item.actor or "",
+        # The changes say in rows what the detail says in one line.
+        detail="" if changes else item.detail or "",
+        actor=item.actor or "by itself",
         correlation_id=item.correlation_id or "",
-        changes=tuple(
-            Change(str(name), str(before), str(after))
-            for name, before, after in getattr(item, "changes", ())
-        ),
+        href=href,
+        link_text=link_text,
+        changes=changes,
     )
+
+
+def _mentioned(item: TimelineItem) -> tuple[str, str]:
+    """The page of what an entry is about, when that is another thing than the invoice."""
+    if item.entity_id is not None and item.entity_type == "payment":
+        return routes.payment(item.entity_id), "payment"
+    if item.entity_id is not None and item.entity_type == "communication":
+        return routes.mailbox(open=item.entity_id), "e-mail"
+    return "", ""

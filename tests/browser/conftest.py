@@ -14,11 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -31,12 +33,13 @@ from backend.identity.users import CreateUser, create_user, hash_new_password
 from backend.onboarding import create_tenant
 from backend.tenants.service import CreateTenant
 from backend.unit_of_work import run
-from billerjacket_app.build import BUILT, build_if_changed, serve_command, serve_environment
+from billerjacket_app.build import build_if_changed, serve_command, serve_environment
 from tests.factories import actor_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 PASSWORD = "correct horse battery staple"
+TIME_ZONE = "America/Chicago"
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 20
 ACTION_MS_MAX = 10_000
@@ -63,6 +66,11 @@ class World:
     def stranger(self) -> Actor:
         """An Admin of the other business."""
         return actor_in(self.other_tenant_id)
+
+    @property
+    def today(self) -> date:
+        """The calendar day it is now for the first business."""
+        return self.db.clock().astimezone(ZoneInfo(TIME_ZONE)).date()
 
     def email(self, role: str) -> str:
         """The sign-in of a role."""
@@ -145,7 +153,8 @@ def open_page(
 ) -> Iterator[Opener]:
     """Open an address as a role (or as nobody) in a fresh context, and wait until it is ready.
 
-    `open_page("/invoices", role="finance", dark=True, width=390)`. What goes wrong in any of the
+    `open_page("/invoices", role="finance", dark=True, width=390)`; `at` is the address of another
+    process of the app. What goes wrong in any of the
     pages fails the test at its end; `allow` names texts of console errors that are expected.
     """
     contexts: list[BrowserContext] = []
@@ -155,6 +164,7 @@ def open_page(
     def opened(
         path: str,
         *,
+        at: str = "",
         role: str | None = "admin",
         dark: bool = False,
         width: int = 1440,
@@ -163,7 +173,7 @@ def open_page(
     ) -> Page:
         allowed.extend(allow)
         context = chromium.new_context(
-            base_url=world.url,
+            base_url=at or world.url,
             storage_state=sign_in(role) if role else None,
             color_scheme="dark" if dark else "light",
             viewport={"width": width, "height": height},
@@ -207,7 +217,7 @@ def screenshot(page: Page, name: str) -> Path:
 
 def _populate(db: Database) -> World:
     system = platform_system("test")
-    tenant = run(db, system, create_tenant, CreateTenant("Ridge Roofing"))
+    tenant = run(db, system, create_tenant, CreateTenant("Ridge Roofing", time_zone=TIME_ZONE))
     other = run(db, system, create_tenant, CreateTenant("Northwind Heating"))
     password_hash = hash_new_password(PASSWORD, email="somebody@example.com")
     people: list[tuple[str, Role, UUID | None]] = [
@@ -223,25 +233,63 @@ def _populate(db: Database) -> World:
     return World(db, tenant, other)
 
 
+@contextmanager
+def served(world: World) -> Iterator[AppProcess]:
+    """Another process of the app on the same database, which a test may stop and start."""
+    port = _free_port()
+    url = f"http://localhost:{port}"
+    environment = {
+        **world.environment,
+        **serve_environment("127.0.0.1", port),
+        "BILLERJACKET_PUBLIC_URL": url,
+    }
+    app = AppProcess(url, serve_command("127.0.0.1", port), environment)
+    app.start()
+    try:
+        yield app
+    finally:
+        app.stop()
+
+
+@dataclass
+class AppProcess:
+    """The app on one port."""
+
+    url: str
+    command: list[str]
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.process = _start(self.command, self.environment, subprocess.DEVNULL)
+        _wait_until_served(self.url, self.process)
+
+    def stop(self) -> None:
+        """End it at once, as a crash would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS_MAX)
+
+
 def _start(command: list[str], environment: dict[str, str], log: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
     )
 
 
-def _wait_until_served(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
-    assert (BUILT / "index.html").exists()
+def _wait_until_served(url: str, app: subprocess.Popen[bytes], log: Path | None = None) -> None:
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline:
         if app.poll() is not None:
-            pytest.exit(f"the app did not start:\n{log.read_text()[-4000:]}")
+            pytest.exit(f"the app did not start:\n{log.read_text()[-4000:] if log else ''}")
         try:
             if httpx.get(f"{url}/ping", timeout=2).is_success:
                 return
         except httpx.HTTPError:
             pass
         time.sleep(0.1)
-    pytest.exit(f"the app was not ready in time:\n{log.read_text()[-4000:]}")
+    pytest.exit(f"the app was not ready in time:\n{log.read_text()[-4000:] if log else ''}")
 
 
 def _free_port() -> int:

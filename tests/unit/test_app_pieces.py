@@ -34,9 +34,9 @@ def test_a_timeline_is_newest_first_under_the_tenants_days():
 
 
 def test_runs_of_minor_entries_fold_and_failures_never_do():
-    minor = [entry(n, "email.queued", f"Queued {n}") for n in (9, 8, 7)]
-    failed = entry(6, "email.failed", "Bounced")
-    events = lay_out(*minor, failed, entry(1, "email.queued", "Queued again"))[0].events
+    minor = [entry(n, "communication.queued", f"Queued {n}") for n in (9, 8, 7)]
+    failed = entry(6, "communication.failed", "Bounced")
+    events = lay_out(*minor, failed, entry(1, "communication.queued", "Queued again"))[0].events
     assert [event.title for event in events] == [
         "Queued again", "Bounced", "Show 3 delivery events",
     ]  # fmt: skip
