@@ -147,9 +147,9 @@ def complete(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[st
     for endpoint in endpoints:
         declared = endpoint.declaration
         operation = document["paths"][declared.path][declared.method.lower()]
-        for model in (declared.answer, endpoint.body_model):
-            if model is not None:
-                schemas[model.__name__] |= _examples_of(model)
+        for named in (declared.answer, endpoint.body_model):
+            if named is not None:
+                schemas[named.__name__] |= _examples_of(named)
         operation["security"] = _SECURITY
         operation.setdefault("parameters", []).extend(_parameters(endpoint))
         if declared.body_is_optional:

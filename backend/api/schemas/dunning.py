@@ -18,6 +18,13 @@ _STEPS = [
     {"days_after_due": 0, "template_key": "friendly_reminder", "channel": "email"},
     {"days_after_due": 7, "template_key": "final_warning", "channel": "email"},
 ]
+_INVOICE = {
+    "invoice_id": "0199f0a3-02b4-7d0e-8c55-7d1f3a9be410",
+    "invoice_number": "INV-000042",
+    "balance_due": "10002.30",
+    "currency_code": "USD",
+    "due_date": "2026-04-03",
+}
 
 
 class NewRun(Body):
@@ -146,6 +153,29 @@ class PassedOverOut(Answer):
 
 class PreviewOut(Answer):
     """What a run on that day would send, and what not."""
+
+    model_config = example(
+        as_of="2026-04-04",
+        would_send=[
+            {
+                "customer_id": "0199f0a2-7c1e-7b64-9a41-2f6c1d0e8a55",
+                "customer_name": "Hilltop Apartments LLC",
+                "to_address": "ap@hilltop.example",
+                "template_key": "friendly_reminder",
+                "invoices": [{**_INVOICE, "step_number": 1}],
+            }
+        ],
+        not_chased=[
+            {
+                **_INVOICE,
+                "customer_id": "0199f0a2-7c1e-7b64-9a41-2f6c1d0e8a55",
+                "customer_name": "Hilltop Apartments LLC",
+                "reason": "promised",
+                "until": "2026-04-15",
+                "next_step_on": None,
+            }
+        ],
+    )
 
     as_of: Date
     would_send: list[PlannedEmailOut]
