@@ -163,8 +163,9 @@ def test_the_summary_of_a_reference_is_that_of_its_invoices_and_has_no_credit(
     make_draft(db, actor, customer_id, "3.00", external_reference_id="JOB-7")
     summary = read(db, actor, get_billing_summary, external_reference_id="JOB-7")
     assert summary == (CurrencySummary("USD", ZERO, ZERO, money("20.00"), ZERO, ZERO, 0),)
-    both = {"customer_id": customer_id, "external_reference_id": "JOB-8"}
-    [narrowed] = read(db, actor, get_billing_summary, **both)
+    [narrowed] = read(
+        db, actor, get_billing_summary, customer_id=customer_id, external_reference_id="JOB-8"
+    )
     assert (narrowed.open_amount, narrowed.outstanding_amount) == (money("50.00"), money("50.00"))
     assert read(db, actor, get_billing_summary, external_reference_id="JOB-9") == ()
 
