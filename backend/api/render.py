@@ -19,6 +19,7 @@ from backend.money import currency
 from backend.paging import Page
 from backend.payments.queries import PaymentView
 from backend.reporting.aging import Aging, AgingSums
+from backend.reporting.history import TimelineItem
 from backend.reporting.summary import CurrencySummary
 
 T = TypeVar("T")
@@ -284,4 +285,18 @@ def _aging_sums(sums: AgingSums, currency_code: str) -> Json:
         "days_over_90": money(sums.days_over_90),
         "unapplied": money(sums.unapplied),
         "outstanding": money(sums.outstanding),
+    }
+
+
+def entry(view: TimelineItem) -> Json:
+    """One thing that happened."""
+    return {
+        "at": view.at,
+        "type": view.type,
+        "title": view.title,
+        "detail": view.detail,
+        "actor": view.actor,
+        "correlation_id": view.correlation_id,
+        "entity_type": view.entity_type,
+        "entity_id": view.entity_id,
     }

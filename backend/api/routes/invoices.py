@@ -22,6 +22,7 @@ from backend.api.schemas.invoices import (
     NewLine,
     Reason,
 )
+from backend.api.schemas.reports import Entries
 from backend.invoices.document import build_invoice_document
 from backend.invoices.pdf import render_invoice_pdf
 from backend.invoices.queries import InvoiceFilter, get_invoice, list_invoices
@@ -34,6 +35,7 @@ from backend.invoices.service import (
     update_invoice,
     void_invoice,
 )
+from backend.reporting.timeline import list_invoice_timeline
 
 endpoints = Endpoints("Invoices")
 _INVOICE = "/api/invoices/{invoice_id}"
@@ -96,6 +98,19 @@ async def get_invoice_pdf(call: Call, invoice_id: UUID) -> Reply:
     return Reply(
         200, content, b"application/pdf", ((b"content-disposition", named.encode("ascii")),)
     )
+
+
+@endpoints(
+    "GET",
+    f"{_INVOICE}/timeline",
+    Action.READ,
+    answer=Entries,
+    answers="Everything that happened to the invoice, the oldest first.",
+)
+async def get_invoice_timeline(call: Call, invoice_id: UUID) -> Reply:
+    """Read what happened to an invoice: states, payments, e-mails, holds, failures."""
+    found = await call.read(list_invoice_timeline, invoice_id)
+    return ok({"items": [render.entry(one) for one in found]})
 
 
 @endpoints(

@@ -117,6 +117,8 @@ class EntryOut(Answer):
     detail: str | None
     actor: str | None
     correlation_id: str | None
+    entity_type: str | None
+    entity_id: Uuid | None
 
 
 class Entries(Answer):
@@ -131,6 +133,8 @@ class Entries(Answer):
                 "detail": "10,002.30 USD, due 2026-04-03",
                 "actor": "api-key:roofing-jobs",
                 "correlation_id": "9a5c2f4be21d4b0c8d5a3f0c1e7b6a42",
+                "entity_type": "invoice",
+                "entity_id": "0199f0a3-02b4-7d0e-8c55-7d1f3a9be410",
             }
         ]
     )

@@ -305,9 +305,9 @@ def test_an_invoice_with_a_payment_is_not_closed(house: House, verb: str):
     problem(response, 409, "invoice_has_payments")
 
 
-@pytest.mark.parametrize("verb", ["send", "void", "cancel", "pdf"])
+@pytest.mark.parametrize("verb", ["send", "void", "cancel", "pdf", "timeline"])
 def test_an_unknown_invoice_is_404_for_every_verb(house: House, verb: str):
-    method = "GET" if verb == "pdf" else "POST"
+    method = "GET" if verb in ("pdf", "timeline") else "POST"
     for unknown in (str(uuid4()), "42"):
         path = f"/api/invoices/{unknown}/{verb}"
         problem(house.call(method, path, {"reason": "no"}), 404, "not_found")
@@ -322,6 +322,24 @@ def test_the_pdf_shows_the_invoice(house: House):
     text = PdfReader(io.BytesIO(response.content)).pages[0].extract_text()
     assert "INV-000001" in text
     assert "100.00" in text
+
+
+def test_the_timeline_tells_everything_in_order(house: House):
+    invoice = house.sent_invoice()
+    body = {"amount": "100.01", "invoice_id": invoice["invoice_id"]}
+    problem(house.post("/api/payments", body), 422, "overpayment")
+    house.post("/api/payments", body | {"amount": "100.00"}, headers={"X-Correlation-Id": "pay-1"})
+    items = done(house.get(f"/api/invoices/{invoice['invoice_id']}/timeline"))["items"]
+    for item in items:
+        assert item.keys() >= {"at", "type", "title", "detail", "actor", "correlation_id"}
+        assert item["title"]
+    types = [item["type"] for item in items]
+    assert types.index("invoice.created") < types.index("invoice.sent")
+    assert {"payment.recorded", "payment.failed", "invoice.paid"} <= set(types)
+    [paid] = [item for item in items if item["type"] == "payment.recorded"]
+    assert paid["correlation_id"] == "pay-1"
+    assert paid["actor"] == "api-key:admin app"
+    assert [item["at"] for item in items] == sorted(item["at"] for item in items)
 
 
 def test_invoices_are_listed_by_every_filter(house: House):

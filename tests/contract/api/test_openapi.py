@@ -18,6 +18,7 @@ ENDPOINTS = {
     "/api/invoices": "get post",
     "/api/invoices/{invoice_id}": "get patch",
     "/api/invoices/{invoice_id}/pdf": "get",
+    "/api/invoices/{invoice_id}/timeline": "get",
     "/api/invoices/{invoice_id}/send": "post",
     "/api/invoices/{invoice_id}/void": "post",
     "/api/invoices/{invoice_id}/cancel": "post",
