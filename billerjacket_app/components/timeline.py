@@ -1,10 +1,10 @@
 """Everything that happened, newest first, by day: an ordered list under day headings.
 
-    timeline(State.days, State.toggle_fold)
+    timeline(State.days)
 
-`days` is a list of `TimelineDay`; `group_by_day` makes it. Failures are always shown; runs of
-minor entries fold into one line that opens. Each entry: mark, fact in the past tense, who and
-which channel, a link to what it mentions, the exact time.
+`days` is a list of `TimelineDay`; `group_by_day` makes it. That an e-mail was queued is folded
+away once it was sent, and shown on demand (`count_folded`); a failure never is. Each entry: mark,
+fact in the past tense, who and which channel, a link to what it mentions, the exact time.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from billerjacket_app import format as fmt
 from billerjacket_app import status
 from billerjacket_app.components import basic
 
-# A run of this many minor entries is worth a fold; fewer are shown.
-FOLD_FROM = 3
-MINOR_TYPES = frozenset({"communication.queued", "dunning.notice_queued"})
+# Steps on the way to a fact; once the fact is there they are noise.
+_STEPS = frozenset({"communication.queued", "dunning.notice_queued"})
+_FACTS = frozenset({"communication.sent"})
 
 
 @dataclass
@@ -49,7 +49,6 @@ class TimelineItem:
     time: fmt.When = field(default_factory=fmt.When)
     icon: str = "circle"
     tone: str = ""
-    folded: int = 0  # how many minor entries this line stands for
     key: str = ""
     changes: list[Change] = field(default_factory=list)
 
@@ -72,52 +71,44 @@ class Entry:
     detail: str = ""
     actor: str = ""
     correlation_id: str = ""
+    about: str = ""  # the id of what it happened to
     href: str = ""
     link_text: str = ""
     changes: tuple[Change, ...] = ()
 
 
+def count_folded(entries: Iterable[Entry]) -> int:
+    """How many entries are shown only on demand."""
+    entries = list(entries)
+    return len(entries) - len(_without_steps(entries))
+
+
 def group_by_day(
     entries: Iterable[Entry], *, zone: ZoneInfo, today: date, unfolded: bool = False
 ) -> list[TimelineDay]:
-    """Lay entries out by the tenant's day, newest first; `unfolded` shows the minor ones too."""
+    """Lay entries out by the tenant's day, newest first; `unfolded` shows every single one."""
+    entries = list(entries)
     days: list[tuple[date, list[Entry]]] = []
-    for entry in reversed(list(entries)):
+    for entry in reversed(entries if unfolded else _without_steps(entries)):
         day = entry.at.astimezone(zone).date()
         if not days or days[-1][0] != day:
             days.append((day, []))
         days[-1][1].append(entry)
     return [
-        TimelineDay(fmt.day_heading(day, today), _fold(found, zone, unfolded))
+        TimelineDay(
+            fmt.day_heading(day, today),
+            [_item(entry, zone, f"{day}-{number}") for number, entry in enumerate(found)],
+        )
         for day, found in days
     ]
 
 
-def _fold(entries: list[Entry], zone: ZoneInfo, unfolded: bool) -> list[TimelineItem]:
-    items: list[TimelineItem] = []
-    run: list[Entry] = []
-
-    def close_run() -> None:
-        if len(run) >= FOLD_FROM and not unfolded:
-            title = f"Show {len(run)} delivery events"
-            items.append(TimelineItem(title=title, icon="chevron-down", folded=len(run)))
-        else:
-            items.extend(_item(entry, zone) for entry in run)
-        run.clear()
-
-    for entry in entries:
-        if entry.type in MINOR_TYPES:
-            run.append(entry)
-            continue
-        close_run()
-        items.append(_item(entry, zone))
-    close_run()
-    for number, item in enumerate(items):
-        item.key = f"{number}-{item.time.iso}-{item.title}"
-    return items
+def _without_steps(entries: list[Entry]) -> list[Entry]:
+    done = {entry.about for entry in entries if entry.type in _FACTS and entry.about}
+    return [entry for entry in entries if entry.type not in _STEPS or entry.about not in done]
 
 
-def _item(entry: Entry, zone: ZoneInfo) -> TimelineItem:
+def _item(entry: Entry, zone: ZoneInfo, key: str) -> TimelineItem:
     node = status.timeline(entry.type)
     return TimelineItem(
         title=entry.title,
@@ -130,29 +121,23 @@ def _item(entry: Entry, zone: ZoneInfo) -> TimelineItem:
         time=fmt.clock(entry.at, zone),
         icon=node.icon,
         tone=node.tone,
+        key=f"{key}-{entry.title}",
         changes=list(entry.changes),
     )
 
 
-def timeline(days: Any, unfold: Any) -> rx.Component:
-    """The list; `unfold` is the event that shows what is folded."""
+def timeline(days: Any) -> rx.Component:
+    """The list."""
     return rx.el.div(
-        rx.foreach(days, lambda day: _day(day, unfold)),
+        rx.foreach(
+            days,
+            lambda day: rx.el.div(
+                rx.el.h3(day.heading),
+                rx.el.ol(rx.foreach(day.events, _entry), class_name="tl"),
+            ),
+        ),
         class_name="timeline",
         data_testid="timeline",
-    )
-
-
-def _day(day: Any, unfold: Any) -> rx.Component:
-    return rx.el.div(
-        rx.el.h3(day.heading),
-        rx.el.ol(
-            rx.foreach(
-                day.events,
-                lambda item: rx.cond(item.folded > 0, _folded(item, unfold), _entry(item)),
-            ),
-            class_name="tl",
-        ),
     )
 
 
@@ -192,14 +177,6 @@ def _entry(item: Any) -> rx.Component:
         basic.when(item.time),
         key=item.key,
         data_testid="timeline-entry",
-    )
-
-
-def _folded(item: Any, unfold: Any) -> rx.Component:
-    return rx.el.li(
-        rx.el.span(basic.icon("chevron-down"), class_name="node"),
-        rx.el.button(item.title, type="button", class_name="fold", on_click=unfold),
-        key=item.key,
     )
 
 

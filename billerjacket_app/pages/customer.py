@@ -21,7 +21,7 @@ from billerjacket_app import routes, status
 from billerjacket_app.components import basic, dialog, figures, shell, states, table
 from billerjacket_app.page_state import PageState, say
 from billerjacket_app.pages import customer_form, payment_form, rows
-from billerjacket_app.pages.invoice_view import EmailRow, email_row
+from billerjacket_app.pages.emails import EmailRow, email_list, email_row
 from billerjacket_app.pages.rows import InvoiceRow, PaymentRow
 from billerjacket_app.session import SessionState
 
@@ -276,44 +276,13 @@ def _payments() -> rx.Component:
     )
 
 
-def _emails() -> rx.Component:
-    state = CustomerState
-    return basic.section(
-        "E-mails",
-        rx.cond(
-            state.emails.length() > 0,
-            basic.card(
-                rx.el.ul(
-                    rx.foreach(
-                        state.emails,
-                        lambda row: rx.el.li(
-                            rx.el.a(
-                                rx.el.span(row.subject, class_name="medium one-line"),
-                                rx.el.span(
-                                    basic.badge(row.badge), " ", basic.when(row.when),
-                                    class_name="small muted row",
-                                ),
-                                href=row.href,
-                            ),
-                            data_testid="email-row",
-                        ),
-                    ),
-                    class_name="maillist",
-                ),
-                class_name="flush",
-            ),
-            basic.card(states.empty("mail", "No e-mails yet", "What we send shows here.")),
-        ),
-    )  # fmt: skip
-
-
 def _content() -> rx.Component:
     state = CustomerState
     return rx.el.div(
         rx.foreach(state.owed, _owed_row),
         rx.el.div(
             rx.el.div(_invoices(), _payments(), class_name="stack wide-gap"),
-            rx.el.div(_details(), _emails(), class_name="stack wide-gap"),
+            rx.el.div(_details(), email_list(state.emails), class_name="stack wide-gap"),
             class_name="grid2",
         ),
         class_name="stack wide-gap",

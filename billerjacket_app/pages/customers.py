@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import reflex as rx
 
 from backend.customers.queries import CustomerFilter, CustomerView, list_customers
 from backend.customers.service import CreateCustomer, create_customer
 from backend.errors import InvalidInput
+from backend.reporting.summary import get_billing_summary
 from backend.unit_of_work import Reader
 from billerjacket_app import format as fmt
 from billerjacket_app import routes
@@ -31,9 +32,10 @@ class CustomerRow:
     name: str = ""
     email: str = ""
     phone: str = ""
-    terms: str = ""
     reference: str = ""
-    updated: fmt.When = field(default_factory=fmt.When)
+    open_count: str = ""
+    overdue: str = ""
+    outstanding: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,7 @@ def load_customers(reader: Reader, q: str, cursor: str) -> CustomerList:
     found = list_customers(
         reader, CustomerFilter(q=q or None), limit=PAGE_SIZE, cursor=cursor or None
     )
-    zone = ZoneInfo(reader.tenant.time_zone)
-    rows = [_row(customer, zone, reader) for customer in found.items]
+    rows = [_row(reader, customer) for customer in found.items]
     return CustomerList(
         rows,
         filters.Pager(
@@ -61,17 +62,27 @@ def load_customers(reader: Reader, q: str, cursor: str) -> CustomerList:
     )
 
 
-def _row(customer: CustomerView, zone: ZoneInfo, reader: Reader) -> CustomerRow:
+def _row(reader: Reader, customer: CustomerView) -> CustomerRow:
+    owed = get_billing_summary(reader, customer_id=customer.customer_id)
+    mixed = len(owed) > 1
     return CustomerRow(
         customer_id=str(customer.customer_id),
         href=routes.customer(customer.customer_id),
         name=customer.display_name,
         email=customer.email or fmt.NOTHING,
         phone=customer.phone or fmt.NOTHING,
-        terms=fmt.count(customer.payment_terms_days, "day"),
         reference=customer.external_reference_id or fmt.NOTHING,
-        updated=fmt.when(customer.updated_at, zone, reader.now),
+        open_count=fmt.count(sum(item.open_invoice_count for item in owed)),
+        overdue=_amounts([(item.overdue_amount, item.currency_code) for item in owed], mixed),
+        outstanding=_amounts(
+            [(item.outstanding_amount, item.currency_code) for item in owed], mixed
+        ),
     )
+
+
+def _amounts(amounts: list[tuple[Decimal, str]], mixed: bool) -> str:
+    """One amount a currency; a customer without any has none."""
+    return ", ".join(fmt.money(a, code, with_code=mixed) for a, code in amounts) or fmt.NOTHING
 
 
 def _shown(number: int, more: bool, further: bool) -> str:
@@ -149,9 +160,10 @@ def page() -> rx.Component:
                 table.Column("name", "Customer"),
                 table.Column("email", "E-mail"),
                 table.Column("phone", "Phone"),
-                table.Column("terms", "Terms"),
                 table.Column("reference", "Reference"),
-                table.Column("updated", "Updated"),
+                table.Column("open", "Open invoices", True),
+                table.Column("overdue", "Overdue", True),
+                table.Column("outstanding", "Outstanding", True),
             ],
             state.rows,
             lambda row: [
@@ -161,9 +173,10 @@ def page() -> rx.Component:
                 ),
                 table.cell(row.email, class_name="clip"),
                 table.cell(row.phone),
-                table.cell(row.terms),
                 table.cell(row.reference, class_name="clip"),
-                table.cell(basic.when(row.updated), class_name="muted"),
+                table.number(row.open_count),
+                table.number(row.overdue),
+                table.number(row.outstanding, name="outstanding"),
             ],
             state=state,
             testid="table-customers",

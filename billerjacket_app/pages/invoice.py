@@ -13,9 +13,9 @@ from billerjacket_app.components import basic, dialog, figures, shell, states, t
 from billerjacket_app.components.timeline import TimelineDay, timeline
 from billerjacket_app.page_state import PageState, say
 from billerjacket_app.pages import payment_form, rows
+from billerjacket_app.pages.emails import EmailRow, email_list
 from billerjacket_app.pages.invoice_view import (
     AppliedRow,
-    EmailRow,
     InvoiceFacts,
     LineRow,
     load_invoice,
@@ -31,6 +31,7 @@ class InvoiceState(PageState, rx.State):
     payments: list[AppliedRow] = []
     emails: list[EmailRow] = []
     days: list[TimelineDay] = []
+    folded: str = ""
     unfolded: bool = False
 
     _currency: str = ""
@@ -50,12 +51,13 @@ class InvoiceState(PageState, rx.State):
             payments=found.payments,
             emails=found.emails,
             days=found.days,
+            folded=found.folded,
         )
 
     @rx.event
-    async def unfold(self) -> None:
-        """Show the minor entries of the timeline."""
-        self.unfolded = True
+    async def fold(self) -> None:
+        """Show or hide the steps of delivery in the timeline."""
+        self.unfolded = not self.unfolded
         await self.fetch()
 
     @rx.event
@@ -276,48 +278,33 @@ def _payments() -> rx.Component:
     )
 
 
-def _emails() -> rx.Component:
-    return rx.cond(
-        InvoiceState.emails.length() > 0,
-        basic.section(
-            "E-mails",
-            table.plain_table(
-                "E-mails about this invoice",
-                [
-                    table.Column("subject", "Subject"),
-                    table.Column("status", "Status"),
-                    table.Column("to", "To"),
-                    table.Column("when", "When"),
-                ],
-                rx.foreach(
-                    InvoiceState.emails,
-                    lambda row: rx.el.tr(
-                        table.row_header(
-                            rx.el.a(row.subject, href=row.href, class_name="hit link"),
-                            class_name="clip",
-                        ),
-                        table.cell(basic.badge(row.badge)),
-                        table.cell(row.recipient, class_name="clip"),
-                        table.cell(basic.when(row.when), class_name="muted"),
-                        data_testid="email-row",
-                    ),
-                ),
-                testid="table-emails",
+def _timeline() -> rx.Component:
+    state = InvoiceState
+    return basic.section(
+        "Timeline",
+        basic.card(timeline(state.days)),
+        aside=rx.cond(
+            state.folded != "",
+            rx.el.button(
+                state.folded,
+                type="button",
+                class_name="fold",
+                on_click=state.fold,
+                aria_expanded=rx.cond(state.unfolded, "true", "false"),
             ),
+            rx.fragment(),
         ),
-        rx.fragment(),
     )
 
 
 def _content() -> rx.Component:
-    state = InvoiceState
     return rx.el.div(
         _head(),
         rx.el.div(
-            rx.el.div(_lines(), _payments(), _emails(), class_name="stack wide-gap"),
+            rx.el.div(_lines(), _payments(), _timeline(), class_name="stack wide-gap"),
             rx.el.div(
                 basic.section("Details", _facts()),
-                basic.section("Timeline", basic.card(timeline(state.days, state.unfold))),
+                email_list(InvoiceState.emails),
                 class_name="stack wide-gap",
             ),
             class_name="grid2",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from backend.communications.queries import CommunicationFilter, list_communications
 from backend.customers.queries import get_customer
@@ -15,8 +14,15 @@ from backend.reporting.timeline import list_invoice_timeline
 from backend.unit_of_work import Reader
 from billerjacket_app import format as fmt
 from billerjacket_app import routes, status
-from billerjacket_app.components.timeline import Change, Entry, TimelineDay, group_by_day
+from billerjacket_app.components.timeline import (
+    Change,
+    Entry,
+    TimelineDay,
+    count_folded,
+    group_by_day,
+)
 from billerjacket_app.pages import rows
+from billerjacket_app.pages.emails import EmailRow, email_row
 from billerjacket_app.status import Badge
 
 PAYMENTS_MAX = 50
@@ -47,18 +53,6 @@ class AppliedRow:
     amount: str = ""
     applied: str = ""
     struck: bool = False
-
-
-@dataclass
-class EmailRow:
-    """An e-mail about this invoice."""
-
-    href: str = ""
-    subject: str = ""
-    recipient: str = ""
-    badge: Badge = field(default_factory=Badge)
-    kind: str = ""
-    when: fmt.When = field(default_factory=fmt.When)
 
 
 @dataclass
@@ -107,6 +101,7 @@ class InvoicePage:
     payments: list[AppliedRow]
     emails: list[EmailRow]
     days: list[TimelineDay]
+    folded: str
 
 
 def load_invoice(reader: Reader, invoice_id: str, unfolded: bool) -> InvoicePage:
@@ -124,6 +119,7 @@ def load_invoice(reader: Reader, invoice_id: str, unfolded: bool) -> InvoicePage
         days=group_by_day(
             entries, zone=rows.zone_of(reader), today=reader.today, unfolded=unfolded
         ),
+        folded=_folded(count_folded(entries), unfolded),
     )
 
 
@@ -221,20 +217,11 @@ def _emails(reader: Reader, invoice: InvoiceView) -> list[EmailRow]:
     return [email_row(reader, email) for email in found.items]
 
 
-def email_row(reader: Reader, email: Any) -> EmailRow:
-    """An e-mail as a row; one that is not written yet has no subject."""
-    zone = rows.zone_of(reader)
-    kind = status.EMAIL_TYPES[email.type]
-    if email.step_number:
-        kind = f"{kind}, step {email.step_number}"
-    return EmailRow(
-        href=routes.mailbox(open=email.communication_id),
-        subject=email.subject or kind,
-        recipient=email.to_address,
-        badge=status.EMAIL[email.status],
-        kind=kind,
-        when=fmt.when(email.sent_at or email.created_at, zone, reader.now),
-    )
+def _folded(number: int, unfolded: bool) -> str:
+    """The label of the button that shows or hides the steps of delivery; empty without any."""
+    if not number:
+        return ""
+    return f"{'Hide' if unfolded else 'Show'} {fmt.count(number, 'delivery event')}"
 
 
 def _entry(item: TimelineItem) -> Entry:
@@ -248,6 +235,7 @@ def _entry(item: TimelineItem) -> Entry:
         detail="" if changes else item.detail or "",
         actor=item.actor or "by itself",
         correlation_id=item.correlation_id or "",
+        about=str(item.entity_id or ""),
         href=href,
         link_text=link_text,
         changes=changes,

@@ -23,7 +23,7 @@ from billerjacket_app import routes, status
 from billerjacket_app.components import basic, filters, shell, states
 from billerjacket_app.page_state import ListState
 from billerjacket_app.pages import rows
-from billerjacket_app.pages.invoice_view import email_row
+from billerjacket_app.pages.emails import email_row
 from billerjacket_app.status import Badge
 
 PAGE_SIZE = 25

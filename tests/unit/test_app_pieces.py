@@ -8,7 +8,7 @@ import pytest
 
 from backend import errors
 from billerjacket_app import bridge, flash, security, session
-from billerjacket_app.components.timeline import Change, Entry, group_by_day
+from billerjacket_app.components.timeline import Change, Entry, count_folded, group_by_day
 from billerjacket_app.pages import invoice_draft
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -33,16 +33,18 @@ def test_a_timeline_is_newest_first_under_the_tenants_days():
     assert days[1].events[0].time.text == "23:30:00"
 
 
-def test_runs_of_minor_entries_fold_and_failures_never_do():
-    minor = [entry(n, "communication.queued", f"Queued {n}") for n in (9, 8, 7)]
-    failed = entry(6, "communication.failed", "Bounced")
-    events = lay_out(*minor, failed, entry(1, "communication.queued", "Queued again"))[0].events
-    assert [event.title for event in events] == [
-        "Queued again", "Bounced", "Show 3 delivery events",
-    ]  # fmt: skip
-    assert events[1].tone == "bad"
-    opened = lay_out(*minor, failed, unfolded=True)[0].events
-    assert [event.title for event in opened] == ["Bounced", "Queued 7", "Queued 8", "Queued 9"]
+def test_the_steps_of_a_delivery_fold_once_it_happened_and_failures_never_do():
+    story = (
+        entry(9, "dunning.notice_queued", "Reminder queued", about="a"),
+        entry(8, "communication.sent", "Reminder sent", about="a"),
+        entry(7, "communication.queued", "Receipt queued", about="b"),
+        entry(6, "communication.failed", "Receipt failed", about="b"),
+    )
+    assert count_folded(story) == 1
+    shown = [event.title for event in lay_out(*story)[0].events]
+    assert shown == ["Receipt failed", "Receipt queued", "Reminder sent"]
+    assert lay_out(*story)[0].events[0].tone == "bad"
+    assert len(lay_out(*story, unfolded=True)[0].events) == len(story)
 
 
 def test_entries_of_one_second_have_keys_of_their_own():
