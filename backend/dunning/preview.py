@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from backend.actor import Action
+from backend.checks import sensible_day
 from backend.db.statements import Statement
 from backend.dunning.candidates import NotChased, get_default_plan_id, verdicts
 from backend.dunning.schedule import step_due_on
@@ -89,9 +90,12 @@ class PreviewView:
 
 
 def preview_run(reader: Reader, as_of: date | None = None) -> PreviewView:
-    """What the run of a day, today when none is given, would send if it ran now."""
+    """What the run of a day, today when none is given, would send if it ran now.
+
+    Raises InvalidInput for a day that no run can be asked for.
+    """
     reader.actor.require(Action.READ)
-    day = as_of or reader.today
+    day = reader.today if as_of is None else sensible_day(as_of, field="as_of")
     rows = reader.rows(_VERDICTS, as_of=day, default_plan_id=get_default_plan_id(reader))
     rows.sort(key=lambda row: (row.customer_name, row.customer_id, row.due_date, row.invoice_id))
     planned: dict[UUID, list[Any]] = {}

@@ -19,6 +19,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from backend.actor import Action
+from backend.checks import sensible_day
 from backend.customers.models import CUSTOMERS
 from backend.db.statements import TENANT, Statement, at_most, constant
 from backend.errors import InvalidInput
@@ -153,10 +154,10 @@ class Aging:
 def get_aging(reader: Reader, as_of: date | None = None) -> Aging:
     """The aging of a day, the tenant's today when none is given.
 
-    Raises InvalidInput for a day that has not come yet.
+    Raises InvalidInput for a day that has not come yet, or lies before all calendars of ours.
     """
     reader.actor.require(Action.READ)
-    day = as_of or reader.today
+    day = reader.today if as_of is None else sensible_day(as_of, field="as_of")
     if day > reader.today:
         raise InvalidInput.of("as_of", "must not lie in the future")
     if reader.first(_HAS_LATER, as_of=day) is None:

@@ -128,6 +128,11 @@ def test_the_future_is_refused_by_the_tenants_own_calendar(db: Database, clock: 
     assert refusal.value.errors[0].field == "as_of"
 
 
+def test_a_day_before_all_calendars_is_refused(db: Database, actor: Actor) -> None:
+    with pytest.raises(InvalidInput):
+        read(db, actor, get_aging, date.min)
+
+
 def test_drafts_and_other_tenants_are_not_in_it(
     db: Database, actor: Actor, customer_id: UUID
 ) -> None:

@@ -398,6 +398,8 @@ def test_asking_for_a_run_queues_it_and_needs_the_role(db: Database, actor: Acto
     assert '"as_of":"2026-02-23","scheduled":false' in body
     with pytest.raises(InvalidInput):
         run(db, actor, request_evaluation, as_of=date(1900, 1, 1))
+    with pytest.raises(InvalidInput):
+        read(db, actor, preview_run, date(1900, 1, 1))
     support = actor_in(actor.tenant_id, Role.SUPPORT)
     with pytest.raises(NotAllowed):
         run(db, support, request_evaluation)
