@@ -19,6 +19,14 @@ from tests.factories import Clock, actor_in, make_customer, make_tenant
 from tests.watched import WatchedDatabase
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All that needs the served app runs in one of several processes, which starts it once."""
+    served = Path(__file__).parent / "browser"
+    for item in items:
+        if served in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("front end"))
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()

@@ -1,6 +1,7 @@
 """Lists of invoices: narrowed, searched, sorted, paged by key."""
 
 from datetime import date
+from uuid import UUID
 
 import pytest
 
@@ -145,7 +146,7 @@ def test_a_limit_out_of_range_is_invalid(db: Database, actor: Actor, limit: int)
 
 
 @pytest.mark.parametrize("sort", sorted(SORTS))
-@pytest.mark.parametrize("cursor", ["garbage", encode_cursor(new_id())])
+@pytest.mark.parametrize("cursor", ["garbage", encode_cursor(UUID(int=7))])
 @pytest.mark.usefixtures("book")
 def test_a_cursor_of_nobody_is_invalid_in_every_order(
     db: Database, actor: Actor, sort: str, cursor: str
