@@ -103,6 +103,7 @@ _TERMS_OF_COMPANIES = (30, 30, 30, 45, 15)
 _TERMS_OF_PEOPLE = (15, 14, 30)
 
 # Due 7 and 13 days ago: whatever the weekday, the second or the third reminder was the last one.
+# Due 3 days ago: the first one was, unless today is a Monday, which then begins with it.
 _FIRST = (
     (Scene.DRAFT, (1,)),
     (Scene.DRAFT_VOIDED, (20,)),
@@ -124,6 +125,7 @@ _SECOND = (
     (Scene.BOUNCED_AND_REPAID, (90,)),
     (Scene.BOUNCED, (20,)),
     (Scene.PROMISE_BROKEN, (33,)),
+    (Scene.UNPAID, (3,)),
     (Scene.UNPAID, (7,)),
     (Scene.UNPAID, (13,)),
     (Scene.UNPAID, (100,)),
@@ -150,20 +152,16 @@ _TRAIT_SCENES = {
 }
 
 
-def make_plan(index: int, random: Random, *, customers: int, invoices: int, monday: bool) -> Plan:
+def make_plan(index: int, random: Random, *, customers: int, invoices: int) -> Plan:
     """The plan of the first (0) or second (1) business.
 
-    `monday` says whether the demo is built for one: then nothing was chased for two days. At least
-    CUSTOMERS_MIN customers and INVOICES_MIN invoices are needed.
+    At least CUSTOMERS_MIN customers and INVOICES_MIN invoices are needed.
     """
     words = (w.ROOFING, w.HEATING)[index]
     cast = tuple(_customers(index, words, random, customers))
     wide = invoices >= _ALL_SCENES_FROM
     own, other = (_FIRST, _SECOND) if index == 0 else (_SECOND, _FIRST)
     scenes = [*own, *other, *_MORE] if wide else list(own)
-    if index == 1 or wide:
-        # Exactly one reminder: the last one on which the weekend cannot have brought a second.
-        scenes.append((Scene.UNPAID, (4 if monday else 3,)))
     # The oldest customers are the ones whose affairs are entangled.
     patient = [
         number

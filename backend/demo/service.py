@@ -32,7 +32,6 @@ SUPERADMIN = "superadmin@billerjacket.example"
 CUSTOMERS_DEFAULT, CUSTOMERS_LEAST, CUSTOMERS_MOST = 60, 2 * CUSTOMERS_MIN, 1_000
 INVOICES_DEFAULT, INVOICES_LEAST, INVOICES_MOST = 400, 2 * INVOICES_MIN, 10_000
 
-_MONDAY = 0
 _USERS = 1 + 2 * 3
 # Of the mailbox that cannot be reached any more: since so many days.
 _RETURNED_DAYS = 60
@@ -148,7 +147,6 @@ def _build(
             random,
             customers=_share(customers, index),
             invoices=_share(invoices, index),
-            monday=today.weekday() == _MONDAY,
         )
         shop = Shop(stage, plan.words, password_hashes)
         script = Script(plan, shop, random, today, order)
