@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -42,7 +43,9 @@ def documentation_pages(document: Callable[[], dict[str, Any]]) -> list[PublicPa
         return json_bytes(document())
 
     async def openapi(_scope: Scope, _values: Mapping[str, str]) -> Reply:
-        return Reply(200, rendered(), JSON, ((b"cache-control", b"no-cache"),))
+        # Made once, and not while everybody else waits for the event loop.
+        body = await asyncio.to_thread(rendered)
+        return Reply(200, body, JSON, ((b"cache-control", b"no-cache"),))
 
     async def page(_scope: Scope, _values: Mapping[str, str]) -> Reply:
         return Reply(200, _read("index.html"), b"text/html; charset=utf-8", _PAGE_HEADERS)
@@ -57,7 +60,8 @@ def documentation_pages(document: Callable[[], dict[str, Any]]) -> list[PublicPa
 def _asset(name: str) -> PublicPage:
     async def asset(scope: Scope, _values: Mapping[str, str]) -> Reply:
         if "gzip" in (header(scope["headers"], b"accept-encoding") or ""):
-            return Reply(200, _squeezed(name), _MEDIA_TYPES[name], (*_ASSET_HEADERS, *_COMPRESSED))
+            body = await asyncio.to_thread(_squeezed, name)
+            return Reply(200, body, _MEDIA_TYPES[name], (*_ASSET_HEADERS, *_COMPRESSED))
         return Reply(200, _read(name), _MEDIA_TYPES[name], _ASSET_HEADERS)
 
     return PublicPage(f"/api/docs/assets/{name}", asset)
