@@ -171,7 +171,10 @@ def test_a_payment_is_recorded_with_the_keyboard_alone(
         for _ in range(60):
             press("Tab")
             label = page.evaluate(
-                "document.activeElement.ariaLabel || document.activeElement.innerText || ''"
+                """() => {
+                  const it = document.activeElement;
+                  return it.matches("a, button") ? it.ariaLabel || it.innerText : "";
+                }"""
             )
             if text in label:
                 return
