@@ -38,8 +38,8 @@ BENCHMARKS: dict[str, Benchmark] = {
 }
 
 
-def main() -> int:
-    """Run what was asked for; exit status 1 when a target is missed."""
+def main() -> None:
+    """Run what was asked for. A missed target is said in the table, it is no failure to measure."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller data")
@@ -66,7 +66,6 @@ def main() -> int:
     say(table(lines))
     say(f"\n{took:.0f} s on {platform.machine()}, Python {platform.python_version()}\n")
     RESULTS.write_text(json.dumps(_results(lines, quick=asked.quick, took=took), indent=2) + "\n")
-    return 0 if all(line.is_met for line in lines) else 1
 
 
 def say(text: str, *, to: Callable[[str], object] = sys.stdout.write) -> None:
@@ -106,4 +105,4 @@ def _results(lines: list[Line], *, quick: bool, took: float) -> dict[str, object
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
