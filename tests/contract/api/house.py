@@ -199,4 +199,4 @@ def _rows(house: House, statement: PlatformStatement) -> list[Any]:
 
 def shown(value: object) -> str:
     """A parameter as the name of a test shows it."""
-    return repr(value)[:40]
+    return repr(value)[:90]

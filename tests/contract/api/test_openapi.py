@@ -35,6 +35,7 @@ ENDPOINTS = {
     "/api/communications/{communication_id}": "get",
     "/api/billing-summary": "get",
     "/api/reports/aging": "get",
+    "/api/trace/{any_id}": "get",
     "/healthz": "get",
     "/readyz": "get",
 }

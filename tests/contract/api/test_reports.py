@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from tests.contract.api.house import House, done, invalid, problem
+import pytest
+
+from tests.contract.api.house import House, done, invalid, problem, shown
 
 SUMS = {
     "current", "days_1_30", "days_31_60", "days_61_90", "days_over_90", "unapplied", "outstanding",
@@ -96,3 +98,21 @@ def test_the_aging_of_an_earlier_day_is_what_it_was_then(house: House):
     }
     for as_of in ("2026-03-05", "9999-12-31", "soon", ""):
         invalid(house.get("/api/reports/aging", as_of=as_of), "as_of")
+
+
+def test_the_trace_of_a_correlation_id_goes_from_the_request_to_the_rows(house: House):
+    invoice = house.sent_invoice()
+    body = {"amount": "10.00", "invoice_id": invoice["invoice_id"]}
+    response = house.post("/api/payments", body, headers={"X-Correlation-Id": "job:42"})
+    payment = response.json()
+    for wanted in ("job:42", payment["payment_id"], invoice["invoice_id"]):
+        items = done(house.get(f"/api/trace/{wanted}"))["items"]
+        for item in items:
+            assert item.keys() >= {"at", "type", "title", "detail", "actor", "correlation_id"}
+        assert "payment.recorded" in {item["type"] for item in items}, wanted
+        assert [item["at"] for item in items] == sorted(item["at"] for item in items)
+
+
+@pytest.mark.parametrize("unknown", ["42", "%00", "a" * 500, "%C3%A9", "x%20y"], ids=shown)
+def test_the_trace_of_an_unknown_id_is_404(house: House, unknown: str):
+    problem(house.call("GET", f"/api/trace/{unknown}"), 404, "not_found")
