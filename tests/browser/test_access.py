@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -225,6 +226,27 @@ def test_a_form_from_another_site_is_refused(world: World, open_page: Opener):
     )
     assert answer.status == 403
     assert "set-cookie" not in answer.headers
+
+
+def test_a_socket_opened_by_another_site_is_refused(world: World):
+    def answer_to(origin: str) -> int:
+        connection = HTTPConnection(world.url.removeprefix("http://"), timeout=10)
+        handshake = {
+            "Origin": origin,
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        }
+        path = f"/_event/?EIO=4&transport=websocket&token={uuid.uuid4()}"
+        connection.request("GET", path, headers=handshake)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    assert answer_to(world.url) == 101
+    assert answer_to("https://evil.example") == 403
+    assert answer_to("null") == 403
 
 
 def test_pages_run_no_script_but_their_own(open_page: Opener):
