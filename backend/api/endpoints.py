@@ -26,6 +26,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
+from backend import logging
 from backend.actor import Action
 from backend.api.authentication import Authenticator
 from backend.api.bodies import (
@@ -165,6 +166,7 @@ class Endpoint(APIRoute):
         """Answer one request; raises the errors that `problems` knows."""
         headers: RawHeaders = scope["headers"]
         actor = await self._authenticator.actor(headers, correlation_id)
+        logging.bind_more(tenant_id=str(actor.tenant_id), actor=actor.who)
         actor.require(self.declaration.action)
         key = self._idempotency_key(headers)
         arguments: dict[str, Any] = {}

@@ -6,6 +6,7 @@ The settings come from the environment in every worker, as in every other proces
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
@@ -37,8 +38,20 @@ def make_app() -> FastAPI:
     return create_app(services, lifespan=lifespan)
 
 
+# The server's own lines pass through our logs, in their format, and not beside them.
+_SERVERS_LOGS = {
+    "loggers": {name: {"propagate": True} for name in ("_granian", "granian.access")},
+}
+
+
 def serve(host: str, port: int, workers: int = 1) -> None:
-    """Serve until SIGTERM or SIGINT. SQLite has one writer: one worker is fastest there."""
+    """Serve until SIGTERM or SIGINT. SQLite has one writer: one worker is fastest there.
+
+    Raises OSError when the address is not to be had.
+    """
+    _require_free(host, port)
+    settings = load_settings_or_exit()
+    logging.configure(settings.log_format, settings.log_level)
     Server(
         "backend.api.server:make_app",
         factory=True,
@@ -48,7 +61,17 @@ def serve(host: str, port: int, workers: int = 1) -> None:
         workers=workers,
         loop=Loops.asyncio,
         log_access=False,
+        log_dictconfig=_SERVERS_LOGS,
         websockets=False,
         workers_kill_timeout=GRACE_SECONDS,
         respawn_failed_workers=True,
     ).serve()
+
+
+def _require_free(host: str, port: int) -> None:
+    """The workers share a port, so the system would let two servers share one too."""
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error

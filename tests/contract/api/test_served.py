@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -135,6 +136,41 @@ def test_a_chunked_body_is_read_like_any_other(house: House, server: Server):
     head, answer = _raw(server, _head(house, Transfer_Encoding="chunked") + chunks + b"0\r\n\r\n")
     assert b" 201 " in head.split(b"\r\n")[0]
     assert json.loads(answer)["display_name"] == "Chunky"
+
+
+def test_every_request_leaves_one_line_in_the_log_and_no_secret(
+    house: House, server: Server, folder: Path
+):
+    with httpx.Client(base_url=server.url, headers=house.headers) as http:
+        http.get("/api/customers", headers={"X-Correlation-Id": "logged-1"})
+        http.get("/api/nope", headers={"X-Correlation-Id": "logged-2"})
+        http.get("/api/customers", headers={"X-Correlation-Id": "logged-3", "X-Api-Key": "secret"})
+        http.get("/healthz", headers={"X-Correlation-Id": "logged-4"})
+    log = (folder / "server.log").read_text()
+    lines = [json.loads(line) for line in log.splitlines()]
+    told = [line for line in lines if str(line.get("correlation_id")).startswith("logged-")]
+    assert [(line["event"], line["path"], line["status"]) for line in told] == [
+        ("http.request", "/api/customers", 200),
+        ("http.request", "/api/nope", 404),
+        ("http.request", "/api/customers", 401),
+    ]
+    assert told[0]["tenant_id"] == str(house.tenant_id)
+    assert told[0]["actor"] == "api-key:admin app"
+    assert told[0]["duration_ms"] > 0
+    assert "tenant_id" not in told[1]
+    assert house.api_key.rpartition("_")[2] not in log
+
+
+def test_a_second_server_does_not_share_the_port_unasked(server: Server, folder: Path):
+    command = [sys.executable, "-m", "backend", "api", "--port", str(server.port)]
+    environment = os.environ | {
+        "BILLERJACKET_DATABASE_URL": f"sqlite:///{folder / 'books.db'}",
+        "BILLERJACKET_SECRET_KEY": "s" * 32,
+    }
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{server.port}: Address already in use" in second.stderr
+    assert "Traceback" not in second.stderr
 
 
 def test_the_process_ends_cleanly_when_it_is_asked_to(house: House, folder: Path, tmp_path: Path):
