@@ -5,25 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.types import Lifespan, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Match
+from starlette.types import Lifespan
 
 from backend.api.authentication import Authenticator
 from backend.api.endpoints import Endpoint
-from backend.api.entrance import Answering, Entrance
+from backend.api.entrance import Entrance, context_of
 from backend.api.openapi import DESCRIPTION, TAGS, TITLE, VERSION, complete
-from backend.api.public import PublicPage
+from backend.api.problems import MethodNotAllowed, PathNotFound, problem_of
 from backend.api.routes import (
     communications,
     customers,
     dunning,
-    health,
     invoices,
     payments,
     reports,
 )
-from backend.api.routes.documentation import documentation_pages
-from backend.api.table import Table
+from backend.api.routes.documentation import documentation_routes
+from backend.api.routes.health import health_routes
 from backend.bootstrap import Services
+from backend.errors import BillerJacketError
 
 _PARTS = tuple(
     part.endpoints for part in (customers, invoices, payments, dunning, communications, reports)
@@ -31,7 +34,7 @@ _PARTS = tuple(
 
 
 class Api(FastAPI):
-    """FastAPI holds the routes and the document; every request goes through our own entrance."""
+    """FastAPI with our endpoints for routes, and with the document completed."""
 
     def __init__(self, services: Services, lifespan: Lifespan[Any] | None) -> None:
         super().__init__(
@@ -42,6 +45,7 @@ class Api(FastAPI):
             openapi_url=None,
             docs_url=None,
             redoc_url=None,
+            redirect_slashes=False,
             lifespan=lifespan,
         )
         authenticator = Authenticator(services.db)
@@ -50,30 +54,40 @@ class Api(FastAPI):
             for part in _PARTS
             for declaration in part.declared
         ]
-        self.router.routes.extend(self.endpoints)
-        pages: list[PublicPage] = [
-            *health.health_pages(services),
-            *documentation_pages(self.openapi),
-        ]
-        entries: list[tuple[str, str, Answering]] = [
-            *((one.declaration.method, one.declaration.path, one) for one in self.endpoints),
-            *(("GET", page.path, page) for page in pages),
-        ]
-        is_https = services.settings.public_url.startswith("https:")
-        self._entrance = Entrance(Table(entries), is_https=is_https)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or the life of the process."""
-        if scope["type"] == "http":
-            await self._entrance(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        self.router.routes.extend(
+            [*self.endpoints, *health_routes(services), *documentation_routes(self.openapi)]
+        )
+        self.add_exception_handler(BillerJacketError, _tell)
+        self.add_exception_handler(HTTPException, _tell_of_route)
+        self.add_middleware(Entrance, is_https=services.settings.public_url.startswith("https:"))
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, complete with errors, headers and security."""
         if self.openapi_schema is None:
             self.openapi_schema = complete(super().openapi(), self.endpoints)
         return self.openapi_schema
+
+
+async def _tell(request: Request, error: Exception) -> Any:
+    """Any of our errors, as a problem."""
+    assert isinstance(error, BillerJacketError)
+    correlation_id = context_of(request.scope).correlation_id
+    problem = problem_of(error, instance=request.scope["path"], correlation_id=correlation_id)
+    return problem.reply()
+
+
+async def _tell_of_route(request: Request, error: Exception) -> Any:
+    """What the router says when it finds no route: 404, or 405 with the methods there are."""
+    assert isinstance(error, HTTPException)
+    allowed = {
+        method
+        for route in request.app.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    }
+    if not allowed:
+        return await _tell(request, PathNotFound("There is nothing at this address."))
+    return await _tell(request, MethodNotAllowed(request.method[:20], sorted(allowed)))
 
 
 def create_app(services: Services, *, lifespan: Lifespan[Any] | None = None) -> FastAPI:

@@ -1,8 +1,8 @@
 """Endpoints: FastAPI routes that know who may call them, and that answer without detours.
 
-FastAPI reads the signatures and writes the OpenAPI document. Answering is done here, in the order
-the API promises: authentication, role, headers, body, state; FastAPI's own path would read the
-body first, parse numbers as floats, and cost more than the use case itself.
+FastAPI finds the route, reads the signatures and writes the OpenAPI document. What a route does is
+said here, in the order the API promises: authentication, role, headers, body, state. FastAPI's own
+handler would read the body first and make floats of its numbers.
 
 An endpoint function takes a `Call`, the ids of its path, a query model (`Annotated[M, Query()]`)
 and a body model, and returns a `Reply`.
@@ -38,6 +38,7 @@ from backend.api.bodies import (
     validated,
 )
 from backend.api.calls import Call
+from backend.api.entrance import RequestContext, context_of
 from backend.api.fields import is_uuid
 from backend.api.replies import Reply
 from backend.bootstrap import Services
@@ -126,8 +127,6 @@ class Endpoints:
 class Endpoint(APIRoute):
     """One endpoint, complete: whoever reaches it is authenticated first."""
 
-    is_probe = False
-
     def __init__(
         self, declaration: Declaration, tag: str, services: Services, authenticator: Authenticator
     ) -> None:
@@ -143,7 +142,7 @@ class Endpoint(APIRoute):
             summary=inspect.cleandoc(declaration.function.__doc__ or "").partition("\n")[0],
         )
         self.declaration = declaration
-        self.app = self._refuse_detours
+        self.app = self._serve
         self._services = services
         self._authenticator = authenticator
         self._path_format = declaration.path
@@ -156,28 +155,25 @@ class Endpoint(APIRoute):
         self._query_name = parameters.query_name
         self._body_name = parameters.body_name
 
-    async def answer(
-        self,
-        scope: Scope,
-        body: Incoming,
-        path_values: Mapping[str, str],
-        correlation_id: str,
-    ) -> Reply:
-        """Answer one request; raises the errors that `problems` knows."""
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = await self._answer(scope, context_of(scope))
+        await reply(scope, receive, send)
+
+    async def _answer(self, scope: Scope, context: RequestContext) -> Reply:
         headers: RawHeaders = scope["headers"]
-        actor = await self._authenticator.actor(headers, correlation_id)
+        actor = await self._authenticator.actor(headers, context.correlation_id)
         logging.bind_more(tenant_id=str(actor.tenant_id), actor=actor.who)
         actor.require(self.declaration.action)
         key = self._idempotency_key(headers)
         arguments: dict[str, Any] = {}
         if self.body_model is not None:
-            arguments[self._body_name] = await self._read(body, headers)
+            arguments[self._body_name] = await self._read(context.body, headers)
         if self.query_model is not None:
             given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
             arguments[self._query_name] = validated(self.query_model, given)
         operation = self._path_format
         for name, is_id in self._ids:
-            value = path_values[name]
+            value = scope["path_params"][name]
             operation = operation.replace(f"{{{name}}}", value.lower() if is_id else value)
             if is_id and not is_uuid(value):
                 raise NotFound("There is nothing of this id.")
@@ -219,9 +215,6 @@ class Endpoint(APIRoute):
             return validated(self.body_model, {})
         require_json(headers)
         return validated(self.body_model, parse_json(body))
-
-    async def _refuse_detours(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise RuntimeError("an endpoint is answered by the entrance, not by FastAPI's router")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import orjson
 
+from backend.api.replies import Headers, Reply
 from backend.errors import (
     BillerJacketError,
     Busy,
@@ -122,7 +123,11 @@ class Problem:
 
     status: int
     body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
+
+    def reply(self) -> Reply:
+        """The answer that tells it."""
+        return Reply(self.status, self.body, PROBLEM_JSON, self.headers)
 
 
 def status_of(error: BillerJacketError) -> int:
@@ -151,7 +156,7 @@ def problem_of(error: BillerJacketError, *, instance: str, correlation_id: str) 
     return Problem(status, orjson.dumps(members, default=str), _headers_of(error))
 
 
-def _headers_of(error: BillerJacketError) -> tuple[tuple[bytes, bytes], ...]:
+def _headers_of(error: BillerJacketError) -> Headers:
     match error:
         case NotSignedIn():
             return ((b"www-authenticate", b'ApiKey realm="BillerJacket"'),)

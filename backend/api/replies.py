@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from starlette.types import Receive, Scope, Send
 
 JSON = b"application/json"
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -13,12 +14,20 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer ready to be sent; the entrance adds the headers that every answer has."""
+    """An answer that sends itself; the entrance adds the headers that every answer has."""
 
     status: int
     body: bytes = b""
     media_type: bytes | None = JSON
     headers: Headers = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, as any ASGI response does."""
+        headers = [(b"content-length", str(len(self.body)).encode()), *self.headers]
+        if self.media_type is not None:
+            headers.append((b"content-type", self.media_type))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def json_bytes(value: Any) -> bytes:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from starlette.types import Scope
+from starlette.requests import Request
+from starlette.routing import Route
 
-from backend.api.bodies import header
-from backend.api.public import PublicPage
 from backend.api.replies import JSON, Headers, Reply, json_bytes
 
 _ASSETS = Path(__file__).resolve().parent.parent / "docs_assets"
@@ -35,36 +34,36 @@ _ASSET_HEADERS: Headers = ((b"cache-control", b"public, max-age=3600"),)
 _COMPRESSED: Headers = ((b"content-encoding", b"gzip"), (b"vary", b"accept-encoding"))
 
 
-def documentation_pages(document: Callable[[], dict[str, Any]]) -> list[PublicPage]:
+def documentation_routes(document: Callable[[], dict[str, Any]]) -> list[Route]:
     """/api/openapi.json, /api/docs and what it loads."""
 
     @cache
     def rendered() -> bytes:
         return json_bytes(document())
 
-    async def openapi(_scope: Scope, _values: Mapping[str, str]) -> Reply:
+    async def openapi(_request: Request) -> Reply:
         # Made once, and not while everybody else waits for the event loop.
         body = await asyncio.to_thread(rendered)
         return Reply(200, body, JSON, ((b"cache-control", b"no-cache"),))
 
-    async def page(_scope: Scope, _values: Mapping[str, str]) -> Reply:
+    async def page(_request: Request) -> Reply:
         return Reply(200, _read("index.html"), b"text/html; charset=utf-8", _PAGE_HEADERS)
 
     return [
-        PublicPage("/api/openapi.json", openapi),
-        PublicPage("/api/docs", page),
+        Route("/api/openapi.json", openapi),
+        Route("/api/docs", page),
         *(_asset(name) for name in _MEDIA_TYPES),
     ]
 
 
-def _asset(name: str) -> PublicPage:
-    async def asset(scope: Scope, _values: Mapping[str, str]) -> Reply:
-        if "gzip" in (header(scope["headers"], b"accept-encoding") or ""):
+def _asset(name: str) -> Route:
+    async def asset(request: Request) -> Reply:
+        if "gzip" in request.headers.get("accept-encoding", ""):
             body = await asyncio.to_thread(_squeezed, name)
             return Reply(200, body, _MEDIA_TYPES[name], (*_ASSET_HEADERS, *_COMPRESSED))
         return Reply(200, _read(name), _MEDIA_TYPES[name], _ASSET_HEADERS)
 
-    return PublicPage(f"/api/docs/assets/{name}", asset)
+    return Route(f"/api/docs/assets/{name}", asset)
 
 
 @cache

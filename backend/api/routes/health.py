@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from functools import cache
 
 import sqlalchemy as sa
 import structlog
 from alembic.script import ScriptDirectory
-from starlette.types import Scope
+from starlette.requests import Request
+from starlette.routing import Route
 
 from backend.actor import platform_system
 from backend.api.problems import NotReady
-from backend.api.public import PublicPage
 from backend.api.replies import Reply, ok
 from backend.bootstrap import Services
 from backend.db.statements import PlatformStatement
@@ -31,13 +30,13 @@ _REVISION = PlatformStatement(
 )
 
 
-def health_pages(services: Services) -> list[PublicPage]:
+def health_routes(services: Services) -> list[Route]:
     """/healthz and /readyz for these services."""
 
-    async def live(_scope: Scope, _values: Mapping[str, str]) -> Reply:
+    async def live(_request: Request) -> Reply:
         return ok({"status": "ok"})
 
-    async def ready(_scope: Scope, _values: Mapping[str, str]) -> Reply:
+    async def ready(_request: Request) -> Reply:
         at_head = await _check("database", _is_at_head(services))
         checks = {
             "database": "unreachable" if at_head is None else "ok",
@@ -48,10 +47,7 @@ def health_pages(services: Services) -> list[PublicPage]:
             return ok({"status": "ready", "checks": checks})
         raise NotReady("Something this process needs is not there.", checks=checks)
 
-    return [
-        PublicPage("/healthz", live, is_probe=True),
-        PublicPage("/readyz", ready, is_probe=True),
-    ]
+    return [Route("/healthz", live), Route("/readyz", ready)]
 
 
 async def _check(name: str, asking: asyncio.Future[bool]) -> bool | None:

@@ -36,21 +36,25 @@ class Server:
         return self.process.wait(timeout=30)
 
 
+def environment(database_file: Path) -> dict[str, str]:
+    """The settings of every process that works on this database."""
+    return os.environ | {
+        "BILLERJACKET_DATABASE_URL": f"sqlite:///{database_file}",
+        "BILLERJACKET_SECRET_KEY": "s" * 32,
+        "BILLERJACKET_LOG_FORMAT": "json",
+    }
+
+
 @contextmanager
 def serving(database_file: Path, folder: Path, *, workers: int = 1) -> Iterator[Server]:
     """Serve this database until the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {
-        "BILLERJACKET_DATABASE_URL": f"sqlite:///{database_file}",
-        "BILLERJACKET_SECRET_KEY": "s" * 32,
-        "BILLERJACKET_LOG_FORMAT": "json",
-    }
     command = [sys.executable, "-m", "backend", "api", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", str(workers)]
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=environment(database_file), stdout=log, stderr=log)
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
         _wait_until_live(server, folder)

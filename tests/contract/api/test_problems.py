@@ -83,7 +83,7 @@ def test_an_unknown_path_is_a_404_problem(house: House, path: str):
         ("PUT", "/api/invoices", "GET, POST"),
         ("DELETE", "/api/invoices/0199f0a2-7c1e-7b64-9a41-2f6c1d0e8a55", "GET, PATCH"),
         ("GET", "/api/payments/0199f0a2-7c1e-7b64-9a41-2f6c1d0e8a55/reverse", "POST"),
-        ("POST", "/healthz", "GET"),
+        ("POST", "/healthz", "GET, HEAD"),
         ("OPTIONS", "/api/payments", "GET, POST"),
         ("BREW", "/api/payments", "GET, POST"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -22,7 +21,7 @@ from backend.bootstrap import open_services
 from backend.config import Settings
 from tests.contract.api.client import Client
 from tests.contract.api.house import House
-from tests.contract.api.served import Server, serving
+from tests.contract.api.served import Server, environment, serving
 
 # Everything schemathesis looks for, but that a valid request must be accepted: which customer
 # exists, or what a key was used for, no schema can tell.
@@ -161,13 +160,31 @@ def test_every_request_leaves_one_line_in_the_log_and_no_secret(
     assert house.api_key.rpartition("_")[2] not in log
 
 
+def test_the_worker_does_what_was_queued_and_the_key_still_replays_the_202(
+    house: House, folder: Path
+):
+    invoice = house.sent_invoice()
+    body = {"amount": "40.00", "invoice_id": invoice["invoice_id"]}
+    headers = {"Prefer": "respond-async", "X-Correlation-Id": "later-1"}
+    first = house.post("/api/payments", body, key="later-1", headers=headers)
+    refused = house.post("/api/payments", body | {"amount": "999"}, headers=headers)
+    assert (first.status_code, refused.status_code) == (202, 202)
+    settings = environment(folder / "books.db")
+    command = [sys.executable, "-m", "worker", "--once"]
+    subprocess.run(command, env=settings, check=True, capture_output=True, timeout=120)
+    [payment] = house.get("/api/payments", invoice_id=invoice["invoice_id"]).json()["items"]
+    assert (payment["amount"], payment["correlation_id"]) == ("40.00", "later-1")
+    assert house.invoice(invoice["invoice_id"])["balance_due"] == "60.00"
+    again = house.post("/api/payments", body, key="later-1")
+    assert (again.status_code, again.content) == (202, first.content)
+    trace = house.get("/api/trace/later-1").json()["items"]
+    assert "payment.recorded" in {item["type"] for item in trace}
+
+
 def test_a_second_server_does_not_share_the_port_unasked(server: Server, folder: Path):
     command = [sys.executable, "-m", "backend", "api", "--port", str(server.port)]
-    environment = os.environ | {
-        "BILLERJACKET_DATABASE_URL": f"sqlite:///{folder / 'books.db'}",
-        "BILLERJACKET_SECRET_KEY": "s" * 32,
-    }
-    second = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    settings = environment(folder / "books.db")
+    second = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60)
     assert second.returncode == 1
     assert f"cannot listen on 127.0.0.1:{server.port}: Address already in use" in second.stderr
     assert "Traceback" not in second.stderr
