@@ -151,7 +151,9 @@ class BooksMachine(RuleBasedStateMachine):
     def begin(self, lines: list[list[Line]]) -> None:
         for choice, one in enumerate(lines):
             for tenant in range(len(ZONES)):
-                self.draft(tenant, choice, "USD", one, -20 + choice, 5 * choice, sent=True)
+                # Due in another order than they are made in.
+                terms = (30, 5, 14, 0, 7)[choice]
+                self.draft(tenant, choice, "USD", one, -20 + choice, terms, sent=True)
 
     # Invoices.
 

@@ -25,6 +25,9 @@ def test_tax_is_rounded_per_line_from_the_rounded_total():
     totals = price_lines(lines, None, USD)
     assert [str(line.tax_amount) for line in totals.lines] == ["0.01", "0.01"]
     assert str(totals.total) == "0.22"
+    # Half a cent, rounded up to one, and half of that one again; of half a cent it were nothing.
+    (line,) = price_lines([LineInput("Screws", "0.5", "0.01", "50")], None, USD).lines
+    assert (str(line.line_total), str(line.tax_amount)) == ("0.01", "0.01")
 
 
 def test_a_line_without_a_rate_bears_no_tax():
