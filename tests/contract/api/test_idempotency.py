@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from backend.api.calls import Call
+from backend.customers.service import CreateCustomer, create_customer
+from backend.errors import Refused, StateConflict
+from backend.idempotency import Answer
+from backend.unit_of_work import UnitOfWork
 from tests.contract.api.house import (
     LINE,
     House,
@@ -18,6 +24,7 @@ from tests.contract.api.house import (
     problem,
     shown,
 )
+from tests.factories import actor_in
 
 MOVES_MONEY = [
     "/api/payments",
@@ -162,6 +169,45 @@ def test_a_refused_attempt_is_kept_once_however_often_it_is_sent(house: House):
     for _ in range(3):
         house.post("/api/payments", body, key=key)
     assert attempts(house) == [("failed", "overpayment")]
+
+
+def test_a_refusal_undoes_what_was_written_before_it_and_is_kept(house: House):
+    call = Call(
+        {"type": "http", "path": "/x", "headers": []},
+        house.services,
+        actor_in(house.tenant_id),
+        operation="POST /x",
+        idempotency_key="once",
+    )
+
+    def write_and_refuse(work: UnitOfWork) -> Answer:
+        create_customer(work, CreateCustomer("Never"))
+        raise StateConflict("Too late.", code="too_late")
+
+    first = asyncio.run(call.write(write_and_refuse))
+    again = asyncio.run(call.write(write_and_refuse))
+    assert (first.status, again.status) == (409, 409)
+    assert first.body == again.body
+    assert (b"idempotent-replayed", b"true") in again.headers
+    assert house.get("/api/customers").json()["items"] == []
+
+
+def test_a_refusal_that_is_returned_keeps_what_was_written_about_it(house: House):
+    call = Call(
+        {"type": "http", "path": "/x", "headers": []},
+        house.services,
+        actor_in(house.tenant_id),
+        operation="POST /x",
+        idempotency_key="once",
+    )
+
+    def write_and_return(work: UnitOfWork) -> Refused:
+        create_customer(work, CreateCustomer("Kept"))
+        return StateConflict("Too late.", code="too_late")
+
+    for _ in range(2):
+        assert asyncio.run(call.write(write_and_return)).status == 409
+    assert len(house.get("/api/customers").json()["items"]) == 1
 
 
 def test_invalid_input_and_what_is_not_there_are_not_kept(house: House):

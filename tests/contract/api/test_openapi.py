@@ -164,6 +164,15 @@ def test_every_model_of_a_body_and_an_answer_has_an_example_that_fits_it(
             assert validator_for(whole).is_valid(example), (name, example)
 
 
+def test_only_a_run_of_dunning_may_leave_its_body_out(document: dict[str, Any]):
+    optional = {
+        path
+        for path, _, operation in _operations(document)
+        if operation.get("requestBody", {}).get("required") is False
+    }
+    assert optional == {"/api/dunning/run"}
+
+
 def test_a_change_has_no_defaults(document: dict[str, Any]):
     for name, schema in document["components"]["schemas"].items():
         if name.endswith("Changes"):
