@@ -52,18 +52,16 @@ from backend.invoices.queries import (
 from backend.invoices.service import cancel_invoice, send_invoice, void_invoice
 from backend.invoices.totals import LineInput
 from backend.paging import encode_cursor
+from backend.payments.credit import allocate_credit
 from backend.payments.letters import receipt_letter
 from backend.payments.queries import PaymentFilter, find_payment, get_payment, list_payments
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import (
-    RecordPayment,
-    allocate_credit,
-    record_payment,
-    try_payment,
-)
+from backend.payments.service import RecordPayment, record_payment, try_payment
 from backend.reporting.aging import get_aging
 from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary
+from backend.reporting.timeline import list_invoice_timeline
+from backend.reporting.trace import list_trace
 
 SECRET = "Zyxwvut"  # in every text of the other tenant's rows, and nowhere else
 
@@ -130,6 +128,7 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     mark_bounced: lambda work, ids: mark_bounced(work, ids.customer, f"{SECRET}@example.com"),
     note_problem: lambda work, ids: note_problem(work, ids.queued, "x"),
     send_again: "communication",
+    list_invoice_timeline: "sent",
     get_billing_summary: lambda reader, ids: get_billing_summary(reader, customer_id=ids.customer),
 }
 # The same for ids inside a command, a filter or a cursor.
@@ -187,8 +186,24 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
     ),
 }
 # Take rows that were found in the same transaction, never an id from outside.
-INNER = {"take_back_unsent", "keep_contents", "queue_email", "record_attempt"}
+INNER = {
+    "take_back_unsent",
+    "keep_contents",
+    "queue_email",
+    "record_attempt",
+    "wanted_shares",
+    "apply_shares",
+}
 
+
+def _trace_of(name: str) -> Callable[[Any, Ids], Any]:
+    return lambda reader, ids: list_trace(reader, str(getattr(ids, name)))
+
+
+NAMED_INSIDE |= {
+    f"the trace of their {name}": _trace_of(name)
+    for name in ("customer", "sent", "payment", "plan", "queued", "message")
+}
 
 WHOLE: dict[str, Callable[[Any], Any]] = {
     "customers": list_customers,

@@ -40,21 +40,17 @@ from backend.dunning.holds import (
 )
 from backend.dunning.plans import create_default_plan
 from backend.errors import BillerJacketError, InvalidInput
-from backend.ids import new_id
 from backend.invoices.drafts import update_invoice
 from backend.invoices.letters import invoice_letter
 from backend.invoices.models import InvoiceHold
 from backend.invoices.overdue import sweep_overdue
 from backend.paging import encode_cursor
-from backend.payments.service import (
-    AllocationInput,
-    RecordPayment,
-    allocate_credit,
-    record_payment,
-)
+from backend.payments.applying import AllocationInput
+from backend.payments.credit import allocate_credit
+from backend.payments.service import RecordPayment, record_payment
 from backend.tables import METADATA
 from backend.unit_of_work import Reader, UnitOfWork, read, run
-from tests.factories import Clock, make_customer, make_draft, make_invoice, pay
+from tests.factories import Clock, make_customer, make_draft, make_invoice, pay, raw_rows
 from tests.reach import ATTEMPTS, INNER, NAMED_INSIDE, SECRET, WHOLE, Ids
 
 
@@ -80,7 +76,8 @@ def theirs(db: Database, stranger: Actor, clock: Clock) -> Ids:
         customer_id=customer.customer_id,
         allocations=(AllocationInput(sent.invoice_id, "11.11"),),
     )
-    message = new_id()
+    # The one that asked for the invoice's e-mail.
+    message = UUID(raw_rows(db, "SELECT message_id FROM outbox ORDER BY row_id")[0][0])
     send_letter(
         db,
         MailboxMailer(),
@@ -261,8 +258,8 @@ def test_the_database_itself_refuses_a_reference_across_tenants(
 
 
 def test_every_function_that_takes_an_id_is_tried():
-    tried = {function.__name__ for function in ATTEMPTS} | INNER
-    assert set(functions_that_take_an_id()) == tried
+    tried = {function.__name__ for function in ATTEMPTS}
+    assert set(functions_that_take_an_id()) - INNER == tried
 
 
 def functions_that_take_an_id() -> Iterator[str]:
