@@ -129,6 +129,7 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     note_problem: lambda work, ids: note_problem(work, ids.queued, "x"),
     send_again: "communication",
     list_invoice_timeline: "sent",
+    list_invoice_timeline: lambda reader, ids: list_invoice_timeline(reader, ids.sent),
     get_billing_summary: lambda reader, ids: get_billing_summary(reader, customer_id=ids.customer),
 }
 # The same for ids inside a command, a filter or a cursor.

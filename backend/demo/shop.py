@@ -40,15 +40,11 @@ from backend.invoices.service import (
     void_invoice,
 )
 from backend.messaging.contracts import ApplyPayment
+from backend.payments.applying import AllocationInput
+from backend.payments.credit import allocate_credit
 from backend.payments.models import PaymentMethod
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import (
-    AllocationInput,
-    RecordPayment,
-    allocate_credit,
-    record_payment,
-    try_payment,
-)
+from backend.payments.service import RecordPayment, record_payment, try_payment
 from backend.tenants.service import CreateTenant, UpdateTenant, update_tenant
 from backend.unit_of_work import UnitOfWork, read, run
 

@@ -14,31 +14,33 @@ import sqlalchemy as sa
 from backend.actor import Action
 from backend.checks import optional_text, sensible_day
 from backend.customers.models import CUSTOMERS, EmailStatus
-from backend.db.failures import LostRace
 from backend.db.statements import TENANT, Statement
-from backend.errors import InvalidInput, Refused, RuleRefused, StateConflict
+from backend.errors import InvalidInput, Refused, StateConflict
 from backend.ids import new_id
-from backend.invoices.balances import InvoiceBalance, find_balance, open_balances, pay_down
-from backend.ledger.service import Entry, payment_applied, payment_received, post
+from backend.invoices.balances import InvoiceBalance, find_balance, open_balances
+from backend.ledger.service import payment_received, post
 from backend.messaging.contracts import ReceiptEmailRequested
 from backend.money import ZERO, Currency, currency, parse_amount
 from backend.payments.allocation import (
     Share,
     as_asked,
-    distinct,
     oldest_due_first,
     to_one_invoice,
 )
+from backend.payments.applying import (
+    AllocationInput,
+    apply_shares,
+    currency_mismatch,
+    told_shares,
+    wanted_shares,
+)
 from backend.payments.attempts import record_attempt
 from backend.payments.models import PAYMENT_ALLOCATIONS, PAYMENTS, PaymentMethod, PaymentStatus
-from backend.payments.queries import AllocationView, PaymentView, get_payment
+from backend.payments.queries import AllocationView, PaymentView
 from backend.unit_of_work import UnitOfWork
-
-ALLOCATIONS_MAX = 500
 
 _P, _A, _C = PAYMENTS, PAYMENT_ALLOCATIONS, CUSTOMERS
 _ADD = Statement(sa.insert(_P))
-_ADD_ALLOCATION = Statement(sa.insert(_A))
 _SAME_EXTERNAL = Statement(
     sa.select(_P.c.id).where(
         _P.c.tenant_id == TENANT,
@@ -51,28 +53,6 @@ _PAYER = Statement(
         _C.c.tenant_id == TENANT, _C.c.id == sa.bindparam("customer_id")
     )
 )
-_APPLY_MORE = Statement(
-    sa.update(_P)
-    .where(
-        _P.c.tenant_id == TENANT,
-        _P.c.id == sa.bindparam("payment_id"),
-        _P.c.version == sa.bindparam("seen_version"),
-    )
-    .values(
-        applied_amount=sa.bindparam("new_applied_amount"),
-        unapplied_amount=sa.bindparam("new_unapplied_amount"),
-        applied_at=sa.bindparam("now"),
-        version=_P.c.version + 1,
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class AllocationInput:
-    """A wanted part of a payment for one invoice."""
-
-    invoice_id: UUID
-    amount: Decimal | str | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,58 +137,6 @@ def try_payment(work: UnitOfWork, command: RecordPayment) -> PaymentView | Refus
     return _record(work, command, checked, shares)
 
 
-def allocate_credit(
-    work: UnitOfWork, payment_id: UUID, allocations: Sequence[AllocationInput] | None
-) -> PaymentView:
-    """Apply what is left of a payment to invoices; None chooses the oldest due first.
-
-    Raises NotFound, InvalidInput, StateConflict (payment_not_applicable, invoice_not_open),
-    RuleRefused (insufficient_credit, overpayment), NotAllowed.
-    """
-    work.actor.require(Action.PAYMENTS_WRITE)
-    payment = get_payment(work, payment_id)
-    if payment.status is not PaymentStatus.SUCCEEDED:
-        raise StateConflict(
-            f"The payment is {payment.status}; there is nothing of it to apply.",
-            code="payment_not_applicable",
-            status=payment.status,
-        )
-    available = payment.unapplied_amount
-    if allocations is None:
-        invoices = open_balances(work, payment.customer_id, payment.currency_code)
-        shares = oldest_due_first(invoices, available)
-    else:
-        wanted = _wanted_shares(
-            work, allocations, payment.customer_id, currency(payment.currency_code)
-        )
-        shares = as_asked(wanted, available, code="insufficient_credit")
-    if not shares:
-        return payment
-    applied = sum((share.amount for share in shares), ZERO)
-    touched = work.execute(
-        _APPLY_MORE,
-        payment_id=payment_id,
-        seen_version=payment.version,
-        new_applied_amount=payment.applied_amount + applied,
-        new_unapplied_amount=available - applied,
-        now=work.now,
-    )
-    if touched != 1:
-        raise LostRace
-    # Applied today: reports of earlier days stay as they were. Money is never spent before it came
-    # in, not even by a clock that was set back.
-    day = max(work.today, payment.received_on)
-    post(work, _apply(work, payment_id, payment.currency_code, shares, day))
-    work.record(
-        "payment.applied",
-        "payment",
-        payment_id,
-        before={"unapplied_amount": available},
-        after={"unapplied_amount": available - applied, "allocations": _for_audit(shares)},
-    )
-    return get_payment(work, payment_id)
-
-
 def _check(work: UnitOfWork, command: RecordPayment) -> _Checked:
     if command.invoice_id is None and command.customer_id is None:
         raise InvalidInput.of("invoice_id", "either invoice_id or customer_id is required")
@@ -270,7 +198,7 @@ def _decide(work: UnitOfWork, command: RecordPayment, checked: _Checked) -> list
             )
     if checked.invoice is not None:
         if checked.invoice.currency_code != checked.currency.code:
-            raise _mismatch(checked.invoice, checked.currency)
+            raise currency_mismatch(checked.invoice, checked.currency)
         return to_one_invoice(
             checked.invoice,
             checked.amount,
@@ -280,7 +208,7 @@ def _decide(work: UnitOfWork, command: RecordPayment, checked: _Checked) -> list
     if command.allocations is None:
         invoices = open_balances(work, customer_id, checked.currency.code)
         return oldest_due_first(invoices, checked.amount)
-    wanted = _wanted_shares(work, command.allocations, customer_id, checked.currency)
+    wanted = wanted_shares(work, command.allocations, customer_id, checked.currency)
     return as_asked(wanted, checked.amount)
 
 
@@ -321,7 +249,7 @@ def _record(
         external=checked.external,
     )
     received = payment_received(checked.received_on, code, payer.customer_id, payment_id, amount)
-    post(work, [received, *_apply(work, payment_id, code, shares, checked.received_on)])
+    post(work, [received, *apply_shares(work, payment_id, code, shares, checked.received_on)])
     work.record(
         "payment.recorded",
         "payment",
@@ -331,7 +259,7 @@ def _record(
             "amount": amount,
             "currency_code": code,
             "received_on": checked.received_on,
-            "allocations": _for_audit(shares),
+            "allocations": told_shares(shares),
             "unapplied_amount": amount - applied,
         },
     )
@@ -350,85 +278,3 @@ def _allocation_view(share: Share) -> AllocationView:
     number = share.invoice.invoice_number
     assert number is not None
     return AllocationView(share.invoice.invoice_id, number, share.amount)
-
-
-def _wanted_shares(
-    work: UnitOfWork,
-    allocations: Sequence[AllocationInput],
-    customer_id: UUID,
-    in_currency: Currency,
-) -> list[Share]:
-    if len(allocations) > ALLOCATIONS_MAX:
-        raise InvalidInput.of("allocations", f"must be at most {ALLOCATIONS_MAX}")
-    if not distinct([one.invoice_id for one in allocations]):
-        raise InvalidInput.of("allocations", "must name each invoice once")
-    shares = []
-    for index, one in enumerate(allocations):
-        at = f"allocations.{index}"
-        invoice = find_balance(work, one.invoice_id)
-        if invoice is None or invoice.customer_id != customer_id:
-            raise InvalidInput.of(f"{at}.invoice_id", "is not an invoice of this customer")
-        amount = parse_amount(one.amount, in_currency=in_currency, field=f"{at}.amount")
-        if amount <= ZERO:
-            raise InvalidInput.of(f"{at}.amount", "must be greater than zero")
-        if invoice.currency_code != in_currency.code:
-            raise _mismatch(invoice, in_currency)
-        shares.append(Share(invoice, amount))
-    return shares
-
-
-def _apply(
-    work: UnitOfWork,
-    payment_id: UUID,
-    currency_code: str,
-    shares: Sequence[Share],
-    day: date,
-) -> list[Entry]:
-    """Write the allocations and lower the balances; the ledger entries that go with them.
-
-    An application is dated `day`, or the day its invoice entered the ledger when that is later.
-    """
-    work.execute_many(
-        _ADD_ALLOCATION,
-        [
-            {
-                "id": new_id(),
-                "payment_id": payment_id,
-                "invoice_id": share.invoice.invoice_id,
-                "amount": share.amount,
-                "created_at": work.now,
-                "reversed_at": None,
-            }
-            for share in shares
-        ],
-    )
-    entries = []
-    for share in shares:
-        pay_down(work, share.invoice, share.amount)
-        assert share.invoice.posted_on is not None
-        entries.append(
-            payment_applied(
-                max(day, share.invoice.posted_on),
-                currency_code,
-                share.invoice.customer_id,
-                payment_id,
-                share.invoice.invoice_id,
-                share.amount,
-            )
-        )
-    return entries
-
-
-def _for_audit(shares: Sequence[Share]) -> list[dict[str, str]]:
-    return [
-        {"invoice_id": str(share.invoice.invoice_id), "amount": str(share.amount)}
-        for share in shares
-    ]
-
-
-def _mismatch(invoice: InvoiceBalance, in_currency: Currency) -> RuleRefused:
-    return RuleRefused(
-        f"The invoice is in {invoice.currency_code}, the payment in {in_currency.code}.",
-        code="currency_mismatch",
-        invoice_id=str(invoice.invoice_id),
-    )

@@ -7,10 +7,10 @@ from typing import Any
 
 import reflex as rx
 
+from backend.payments.credit import allocate_credit
 from backend.payments.models import PaymentStatus
 from backend.payments.queries import PaymentView, get_payment
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import allocate_credit
 from backend.unit_of_work import Reader
 from billerjacket_app import format as fmt
 from billerjacket_app import routes, status

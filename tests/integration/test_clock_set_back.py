@@ -13,8 +13,9 @@ from backend.idempotency import Answer, forget_expired, once
 from backend.invoices.models import InvoiceStatus
 from backend.invoices.overdue import sweep_overdue
 from backend.invoices.service import cancel_invoice, void_invoice
+from backend.payments.applying import AllocationInput
+from backend.payments.credit import allocate_credit
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import AllocationInput, allocate_credit
 from backend.reporting.aging import get_aging
 from backend.unit_of_work import UnitOfWork, read, run
 from backend.verification.service import verify_books

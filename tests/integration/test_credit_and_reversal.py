@@ -10,10 +10,11 @@ from backend.customers.queries import CustomerView
 from backend.db.engine import Database
 from backend.errors import InvalidInput, RuleRefused, StateConflict
 from backend.invoices.models import InvoiceStatus
+from backend.payments.applying import AllocationInput
+from backend.payments.credit import allocate_credit
 from backend.payments.models import PaymentStatus
 from backend.payments.queries import get_payment
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import AllocationInput, allocate_credit
 from backend.unit_of_work import read, run
 from tests.factories import (
     Clock,

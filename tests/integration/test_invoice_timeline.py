@@ -17,8 +17,9 @@ from backend.errors import NotFound
 from backend.invoices.models import InvoiceHold
 from backend.invoices.overdue import sweep_overdue
 from backend.invoices.service import send_invoice, update_invoice, void_invoice
+from backend.payments.credit import allocate_credit
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import RecordPayment, allocate_credit, try_payment
+from backend.payments.service import RecordPayment, try_payment
 from backend.reporting.history import TimelineItem
 from backend.reporting.timeline import list_invoice_timeline
 from backend.unit_of_work import read, run

@@ -13,16 +13,12 @@ from backend.ids import new_id
 from backend.invoices.models import InvoiceStatus
 from backend.invoices.overdue import sweep_overdue
 from backend.invoices.service import cancel_invoice, void_invoice
+from backend.payments.applying import AllocationInput
+from backend.payments.credit import allocate_credit
 from backend.payments.models import PaymentMethod, PaymentStatus
 from backend.payments.queries import PaymentFilter, get_payment, list_payments
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import (
-    AllocationInput,
-    RecordPayment,
-    allocate_credit,
-    record_payment,
-    try_payment,
-)
+from backend.payments.service import RecordPayment, record_payment, try_payment
 from backend.unit_of_work import read, run
 from tests.factories import (
     Clock,

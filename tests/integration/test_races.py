@@ -17,14 +17,10 @@ from backend.errors import BillerJacketError, IdempotencyKeyReused
 from backend.idempotency import Answer, once, request_hash
 from backend.invoices.models import InvoiceStatus
 from backend.invoices.service import cancel_invoice, send_invoice, void_invoice
+from backend.payments.applying import AllocationInput
+from backend.payments.credit import allocate_credit
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import (
-    AllocationInput,
-    RecordPayment,
-    allocate_credit,
-    record_payment,
-    try_payment,
-)
+from backend.payments.service import RecordPayment, record_payment, try_payment
 from backend.unit_of_work import UnitOfWork, run
 from tests.factories import (
     invoice_now,

@@ -8,8 +8,9 @@ from backend.customers.service import CreateCustomer, create_customer
 from backend.db.engine import Database
 from backend.invoices.queries import InvoiceView, get_invoice
 from backend.invoices.service import CreateInvoice, LineInput, create_invoice, send_invoice
+from backend.payments.applying import AllocationInput
 from backend.payments.queries import get_payment
-from backend.payments.service import AllocationInput, RecordPayment, record_payment
+from backend.payments.service import RecordPayment, record_payment
 from backend.unit_of_work import UnitOfWork, read, run
 
 

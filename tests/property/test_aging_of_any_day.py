@@ -17,8 +17,8 @@ from backend.actor import Actor
 from backend.db.engine import Database
 from backend.errors import Refused
 from backend.invoices.service import cancel_invoice, void_invoice
+from backend.payments.credit import allocate_credit
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import allocate_credit
 from backend.reporting.aging import Aging, get_aging
 from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary

@@ -43,14 +43,11 @@ from backend.invoices.service import (
     update_invoice,
     void_invoice,
 )
+from backend.payments.applying import AllocationInput
+from backend.payments.credit import allocate_credit
 from backend.payments.queries import list_payments
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import (
-    AllocationInput,
-    RecordPayment,
-    allocate_credit,
-    record_payment,
-)
+from backend.payments.service import RecordPayment, record_payment
 from backend.reporting.aging import get_aging
 from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary

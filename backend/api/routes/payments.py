@@ -27,14 +27,11 @@ from backend.errors import InvalidInput, Refused
 from backend.idempotency import Answer
 from backend.invoices.balances import find_balance
 from backend.messaging.contracts import ApplyPayment
+from backend.payments.applying import AllocationInput
+from backend.payments.credit import allocate_credit
 from backend.payments.queries import PaymentFilter, get_payment, list_payments
 from backend.payments.reversal import reverse_payment
-from backend.payments.service import (
-    AllocationInput,
-    RecordPayment,
-    allocate_credit,
-    try_payment,
-)
+from backend.payments.service import RecordPayment, try_payment
 from backend.unit_of_work import UnitOfWork
 
 endpoints = Endpoints("Payments")

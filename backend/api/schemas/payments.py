@@ -19,8 +19,8 @@ from backend.api.fields import (
 )
 from backend.api.schemas.common import Answer, Body, Date, Instant, Money, Uuid, example
 from backend.paging import LIMIT_DEFAULT
+from backend.payments.applying import ALLOCATIONS_MAX
 from backend.payments.models import PaymentMethod, PaymentStatus
-from backend.payments.service import ALLOCATIONS_MAX
 
 _INVOICE = "0199f0a3-02b4-7d0e-8c55-7d1f3a9be410"
 
