@@ -61,6 +61,7 @@ from backend.reporting.aging import get_aging
 from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary
 from backend.reporting.timeline import list_invoice_timeline
+from backend.reporting.trace import list_trace
 
 SECRET = "Zyxwvut"  # in every text of the other tenant's rows, and nowhere else
 
@@ -128,7 +129,7 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     note_problem: lambda work, ids: note_problem(work, ids.queued, "x"),
     send_again: "communication",
     list_invoice_timeline: "sent",
-    list_invoice_timeline: lambda reader, ids: list_invoice_timeline(reader, ids.sent),
+    get_billing_summary: lambda reader, ids: get_billing_summary(reader, customer_id=ids.customer),
 }
 # The same for ids inside a command, a filter or a cursor.
 NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
