@@ -6,6 +6,11 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
+
+# A process that was only just starting does not hear the first signal; one that hangs, none.
+SIGNALS_MAX = 15
+BETWEEN_SIGNALS_SECONDS = 1.0
 
 
 def end_with_parent() -> None:
@@ -20,6 +25,9 @@ def end_with_parent() -> None:
 
     def wait() -> None:
         parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(SIGNALS_MAX):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(BETWEEN_SIGNALS_SECONDS)
+        os._exit(1)
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()

@@ -255,8 +255,8 @@ def test_a_bad_field_of_a_payment_is_named_and_no_attempt_is_kept(
         ({"amount": "1.00"}, "invoice_id"),
         ({"invoice_id": NOBODYS, "amount": "1.00"}, "invoice_id"),
         ({"invoice_id": "42", "amount": "1.00"}, "invoice_id"),
-        ({"invoice_id": NOBODYS, "amount": "0"}, "amount"),
-        ({"invoice_id": NOBODYS, "amount": "0.001"}, "amount"),
+        ({"amount": "0", "invoice_id": NOBODYS}, "amount"),
+        ({"amount": "0.001", "invoice_id": NOBODYS}, "amount"),
     ],
     ids=shown,
 )
