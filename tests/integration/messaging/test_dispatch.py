@@ -267,7 +267,10 @@ def _all_kinds(
 
 
 def test_every_error_of_ours_is_either_tried_again_or_refused():
-    kinds = _all_kinds(errors.BillerJacketError)
+    # The entrances' own errors (a path that is not there) reach no handler.
+    kinds = [
+        kind for kind in _all_kinds(errors.BillerJacketError) if kind.__module__ == errors.__name__
+    ]
     verdicts = {kind.__name__: dead_reason(_instances(kind)) for kind in kinds}
 
     tried_again = {name for name, reason in verdicts.items() if reason is None}
