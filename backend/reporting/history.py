@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from backend.communications.wording import date_text, money_text
+from backend.customers.models import CustomerHold
 from backend.invoices.models import InvoiceHold
 
 Data = dict[str, Any]
@@ -135,8 +136,15 @@ def _held(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
     if kind == InvoiceHold.PROMISE:
         amount = f" of {context.money(after['amount'])}" if "amount" in after else ""
         return f"Payment{amount} promised{until.replace('until', 'by')}", after.get("reason")
-    titles = {"dispute": "Invoice disputed", "exclude": "Customer excluded from chasing"}
-    return f"{titles.get(str(kind), 'Chasing paused')}{until}", after.get("reason")
+    title = "Invoice disputed" if kind == InvoiceHold.DISPUTE else "Chasing paused"
+    return f"{title}{until}", after.get("reason")
+
+
+def _customer_held(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
+    until = f" until {_day(after['until'])}" if "until" in after else ""
+    is_excluded = after.get("kind") == CustomerHold.EXCLUDE
+    title = "Customer excluded from chasing" if is_excluded else "Chasing of the customer paused"
+    return f"{title}{until}", after.get("reason")
 
 
 def _released(before: Data, _: Data, __: Context) -> tuple[str, str | None]:
@@ -190,7 +198,7 @@ _TELLINGS: dict[str, Telling] = {
     "invoice.cancelled": _said("Invoice cancelled"),
     "invoice.held": _held,
     "invoice.released": _released,
-    "customer.held": _held,
+    "customer.held": _customer_held,
     "customer.released": _released,
     "payment.recorded": _recorded,
     "payment.applied": _applied,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -49,6 +49,14 @@ _OWN = Statement(
         _L.c.sequence
     )
 )
+# Of the customer only what bears on chasing; the rest is the customer's own story.
+_HOLDS_OF_CUSTOMER = Statement(
+    _AUDIT.where(
+        _L.c.entity_type == "customer",
+        _L.c.entity_id == sa.bindparam("customer_id", type_=Id()),
+        sa.or_(_L.c.action == "customer.held", _L.c.action == "customer.released"),
+    )
+)
 _OF_EMAILS = Statement(
     _AUDIT.where(_L.c.entity_type == "communication", _L.c.entity_id.in_(EMAILS_OF_INVOICE))
 )
@@ -93,10 +101,14 @@ def list_invoice_timeline(reader: Reader, invoice_id: UUID) -> list[TimelineItem
     told = [(row.at, 0, row.sequence, tell(row, context)) for row in payments]
     told += [(row.at, 1, row.sequence, tell(row, context)) for row in own]
     told += [
-        (row.at, 2, row.sequence, tell(row, context)) for row in reader.rows(_OF_EMAILS, **one)
+        (row.at, 1, row.sequence, tell(row, context))
+        for row in reader.rows(_HOLDS_OF_CUSTOMER, customer_id=invoice.customer_id)
+        if _is_open_after(earlier for earlier in own if earlier.sequence < row.sequence)
     ]
-    told += [(row.at, 3, 0, _failed(row, context)) for row in reader.rows(_FAILED_ATTEMPTS, **one)]
-    told += [(item.at, 4, 0, item) for item in _broken_promises(reader, invoice, own)]
+    emails = reader.rows(_OF_EMAILS, **one)
+    told += [(item.at, 2, 0, item) for item in _broken_promises(reader, invoice, own, emails)]
+    told += [(row.at, 3, row.sequence, tell(row, context)) for row in emails]
+    told += [(row.at, 4, 0, _failed(row, context)) for row in reader.rows(_FAILED_ATTEMPTS, **one)]
     return [item for *_, item in sorted(told, key=lambda entry: entry[:3])]
 
 
@@ -112,10 +124,15 @@ def _failed(row: Any, context: Context) -> TimelineItem:
 
 
 def _broken_promises(
-    reader: Reader, invoice: InvoiceView, own: list[Any]
+    reader: Reader, invoice: InvoiceView, own: list[Any], emails: list[Any]
 ) -> Iterator[TimelineItem]:
-    """An entry for each promise whose day ended, at the tenant's midnight, with a balance open."""
+    """An entry for each promise that was not kept.
+
+    It is broken when its day ends, at the tenant's midnight, with a balance open; before that when
+    an evaluation as of a later day finds it so and chases.
+    """
     zone = ZoneInfo(reader.tenant.time_zone)
+    notices = [row for row in emails if row.action == "dunning.notice_queued"]
     for index, row in enumerate(own):
         if row.action != "invoice.held":
             continue
@@ -124,27 +141,40 @@ def _broken_promises(
             continue
         until = date.fromisoformat(hold["until"])
         ended = datetime.combine(until + timedelta(days=1), time.min, zone).astimezone(UTC)
-        if row.at < ended <= reader.now and _stands_open(own, index, ended):
+        broken: list[tuple[datetime, str | None]] = [
+            (notice.at, notice.correlation_id)
+            for notice in notices
+            if notice.sequence > row.sequence and _stands(own, index, notice.at)
+        ]
+        if row.at < ended <= reader.now and _stands(own, index, ended):
+            broken.append((ended, None))
+        if broken:
+            at, correlation_id = min(broken, key=lambda found: found[0])
             yield TimelineItem(
-                at=ended,
+                at=at,
                 type="invoice.promise_broken",
                 title="Promise to pay broken",
                 detail=f"Payment was promised by {date_text(until)}; chasing resumes",
                 actor=None,
-                correlation_id=None,
+                correlation_id=correlation_id,
                 entity_type="invoice",
                 entity_id=invoice.invoice_id,
             )
 
 
-def _stands_open(own: list[Any], promise: int, ended: datetime) -> bool:
+def _stands(own: list[Any], promise: int, instant: datetime) -> bool:
     """Whether at that instant the promise still stood, and the invoice was open."""
+    before = [row for row in own if row.at < instant]
+    is_replaced = any(
+        row.action in ("invoice.held", "invoice.released") for row in before[promise + 1 :]
+    )
+    return not is_replaced and _is_open_after(before)
+
+
+def _is_open_after(own: Iterable[Any]) -> bool:
+    """Whether the invoice is open when these things have happened to it."""
     is_open = False
-    for index, row in enumerate(own):
-        if row.at >= ended:
-            break
-        if index > promise and row.action in ("invoice.held", "invoice.released"):
-            return False
+    for row in own:
         status = (orjson.loads(row.data)["after"] or {}).get("status")
         if status is not None:
             is_open = status in OPEN

@@ -84,6 +84,13 @@ _THE_MESSAGE = _query(MESSAGES, _O.c.message_id == _ID)
 _THE_QUEUED = _query(
     QUEUES, _Q.c.queue == sa.bindparam("queue"), _Q.c.message_id == sa.bindparam("message_id")
 )
+_THE_EMAIL_OF_THE_MESSAGE = _query(
+    AUDIT,
+    _L.c.entity_type == "communication",
+    _L.c.entity_id.in_(
+        sa.select(_M.c.id).where(_M.c.tenant_id == TENANT, _M.c.source_message_id == _ID)
+    ),
+)
 _THE_WEBHOOK = _query(WEBHOOKS, _W.c.id == _ID)
 _THE_PROVIDERS_EVENT = _query(
     WEBHOOKS,
@@ -226,6 +233,7 @@ class _Found:
         written = [row for source, row in self.rows.values() if source is MESSAGES]
         for row in written:
             self._add(_THE_QUEUED, queue=row.queue, message_id=str(row.message_id))
+            self._add(_THE_EMAIL_OF_THE_MESSAGE, wanted=row.message_id)
 
     def _emails(self) -> dict[UUID, Email]:
         ids = {

@@ -151,6 +151,7 @@ def test_a_payment_a_message_and_an_e_mail_lead_to_what_belongs_to_them(
     assert {"payment.recorded", "ledger.payment_received", "payment.attempt_succeeded"} <= set(
         of_payment
     )
+    assert {"communication.queued", "communication.sent"} <= set(of_payment)
     assert "invoice.created" not in of_payment
     of_message = trace(db, actor, message_id_of(db, "email.receipt_requested"))
     assert {item.correlation_id for item in of_message} == {"pay-1"}
