@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
 from types import FrameType
@@ -11,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend import logging, migrate
 from backend.bootstrap import Services, open_services
+from backend.cli.arguments import OneLineParser
 from backend.config import load_settings_or_exit
 from backend.errors import BillerJacketError
 from worker.handlers.table import HANDLERS
@@ -19,7 +19,7 @@ from worker.process import Worker
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker; the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m worker",
         description="Moves messages from the outbox to the queues, handles them, and does what "
         "happens by the clock. Stops on Ctrl-C or SIGTERM after what it has in hand.",

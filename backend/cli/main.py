@@ -6,34 +6,25 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import structlog
 
 from backend.cli import operations, people
+from backend.cli.arguments import WRONG_CALL, OneLineParser
 from backend.cli.command import CommandFailed
 from backend.config import WrongSettings
 from backend.errors import BillerJacketError, InvalidInput
 
-# As shells have it: 1 for a refusal or a failure, 2 for a wrong call or setting.
+# As shells have it; a wrong call or setting is 2.
 FAILED = 1
-WRONG_CALL = 2
 INTERRUPTED = 130
 
 log = structlog.get_logger(__name__)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Answers a wrong call with one line, not with the whole usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and exit with status 2."""
-        self.exit(WRONG_CALL, f"{self.prog}: {message} (see --help)\n")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """All commands. Each sets `run`, a function of the parsed arguments that returns a status."""
-    parser = _Parser(
+    parser = OneLineParser(
         prog="python -m backend",
         description="BillerJacket from the command line. Settings come from the environment "
         "(BILLERJACKET_…) or from .env.",
