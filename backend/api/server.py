@@ -5,6 +5,7 @@ The settings come from the environment in every worker, as in every other proces
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
@@ -33,7 +34,8 @@ def make_app() -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        services.close()
+        # Not on the event loop: who still waits for the writer is told before the loop ends.
+        await asyncio.to_thread(services.close)
 
     return create_app(services, lifespan=lifespan)
 

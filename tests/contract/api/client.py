@@ -30,10 +30,16 @@ class Client:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._http.aclose(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _finish(self) -> None:
+        await self._http.aclose()
+        # What the application does beside its answers: a server's loop would live on for it.
+        own = asyncio.current_task()
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task is not own))
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
         """One request and its whole answer."""
