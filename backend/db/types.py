@@ -130,12 +130,15 @@ class Id(sa.Uuid[Any]):
         return _uuid_from_digits
 
 
+_UNKNOWN = SafeUUID.unknown  # looking it up costs as much as the rest
+
+
 def _uuid_from_digits(digits: str | None) -> UUID | None:
     if digits is None:
         return None
     value = object.__new__(UUID)
     object.__setattr__(value, "int", int(digits, 16))
-    object.__setattr__(value, "is_safe", SafeUUID.unknown)
+    object.__setattr__(value, "is_safe", _UNKNOWN)
     return value
 
 
