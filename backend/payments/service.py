@@ -129,12 +129,18 @@ def try_payment(work: UnitOfWork, command: RecordPayment) -> PaymentView | Refus
             currency_code=checked.currency.code,
             method=command.method,
             customer_id=checked.payer.customer_id,
-            invoice_id=command.invoice_id,
+            invoice_id=command.invoice_id or _refused_by(refusal),
             external=checked.external,
             failure=refusal,
         )
         return refusal
     return _record(work, command, checked, shares)
+
+
+def _refused_by(refusal: Refused) -> UUID | None:
+    """Of several invoices the one that could not take its part."""
+    named = refusal.facts.get("invoice_id")
+    return UUID(str(named)) if named is not None else None
 
 
 def _check(work: UnitOfWork, command: RecordPayment) -> _Checked:

@@ -297,6 +297,21 @@ def test_every_attempt_is_kept_and_a_failed_one_with_its_code(
     ]
 
 
+def test_a_failed_attempt_to_pay_several_names_the_invoice_that_refused(
+    db: Database, actor: Actor, customer: CustomerView
+):
+    first, second = (make_invoice(db, actor, customer.customer_id) for _ in range(2))
+    parts = (
+        AllocationInput(first.invoice_id, "50.00"),
+        AllocationInput(second.invoice_id, "100.01"),
+    )
+    command = RecordPayment("200.00", customer_id=customer.customer_id, allocations=parts)
+    refused = run(db, actor, try_payment, command)
+    assert isinstance(refused, Refused)
+    kept = raw_rows(db, "SELECT invoice_id, failure_code FROM payment_attempts")
+    assert kept == [(second.invoice_id.hex, "overpayment")]
+
+
 def test_a_receipt_is_asked_for_when_the_customer_has_an_address(db: Database, actor: Actor):
     customer = make_customer(db, actor, email="a@b.co")
     pay(db, actor, "10.00", customer_id=customer.customer_id)
