@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -29,6 +30,7 @@ SOURCES = (
 )  # fmt: skip
 # Pins the npm packages. A build brings it up to date when the sources ask for another package.
 PACKAGES = ("reflex.lock",)
+PACKAGE_LIST = ROOT / "reflex.lock" / "package.json"
 
 # Installing the packages of a first build takes most of it; a rebuild needs some seconds.
 BUILD_SECONDS_MAX = 600
@@ -71,6 +73,7 @@ def build_if_changed() -> bool:
             return False
         STAMP.unlink(missing_ok=True)
         digest = digest_of(SOURCES)  # before: what changes meanwhile is not in the build
+        listed = PACKAGE_LIST.read_bytes() if PACKAGE_LIST.exists() else b""
         done = subprocess.run(
             [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"],
             cwd=ROOT,
@@ -84,6 +87,7 @@ def build_if_changed() -> bool:
         )
         if done.returncode != 0 or not (BUILT / "index.html").exists():
             raise BuildFailed(done.stdout)
+        _keep_form_of(listed)
         STAMP.write_text(_stamp(digest))
         return True
 
@@ -110,6 +114,12 @@ def serve_environment(host: str, port: int) -> dict[str, str]:
         "__REFLEX_SKIP_COMPILE": "true",
         "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
     }
+
+
+def _keep_form_of(listed: bytes) -> None:
+    """Put the package list back as it was written when the build only set it out differently."""
+    if listed and json.loads(listed) == json.loads(PACKAGE_LIST.read_bytes()):
+        PACKAGE_LIST.write_bytes(listed)
 
 
 def _stamp(sources: str) -> str:

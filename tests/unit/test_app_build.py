@@ -61,6 +61,17 @@ def test_a_failed_build_says_why_and_is_tried_again(tree):
     assert not build.is_built()
 
 
+def test_a_package_list_that_was_only_set_out_anew_is_put_back(tree, monkeypatch):
+    listed = tree / "package.json"
+    monkeypatch.setattr(build, "PACKAGE_LIST", listed)
+    listed.write_text('{\n  "react": "19.3.1"\n}')
+    build._keep_form_of(b'{"react": "19.3.1"}')
+    assert listed.read_bytes() == b'{"react": "19.3.1"}'
+    listed.write_text('{"react": "19.3.2"}')
+    build._keep_form_of(b'{"react": "19.3.1"}')
+    assert listed.read_bytes() == b'{"react": "19.3.2"}'
+
+
 def test_the_served_app_gets_its_address_from_the_environment():
     assert build.serve_environment("0.0.0.0", 8123)["BILLERJACKET_PORT"] == "8123"  # noqa: S104
     assert "8123" in build.serve_command("127.0.0.1", 8123)
