@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 from collections.abc import Iterator
@@ -18,13 +19,31 @@ from backend.db.engine import Database
 from tests.factories import Clock, actor_in, make_customer, make_tenant
 from tests.watched import WatchedDatabase
 
+SERVED = Path(__file__).parent / "browser"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All that needs the served app runs in one of several processes, which starts it once."""
-    served = Path(__file__).parent / "browser"
     for item in items:
-        if served in item.path.parents:
+        if SERVED in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("front end"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Let a test start a loop of its own although a browser is open in the same process.
+
+    Playwright keeps its loop running in the main thread from the first browser test to the last;
+    while a test of another kind runs, that loop is put out of sight.
+    """
+    running = asyncio._get_running_loop()
+    if running is None or SERVED in item.path.parents:
+        return (yield)
+    asyncio._set_running_loop(None)
+    try:
+        return (yield)
+    finally:
+        asyncio._set_running_loop(running)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from backend.db.writer import WAITING_MAX, Job
 from backend.errors import Busy, InvalidInput
 from backend.unit_of_work import UnitOfWork, read, run, run_async
 from tests.factories import make_customer, raw_count, raw_rows
-from tests.loops import run_in_loop
 from tests.watched import WatchedDatabase, batched
 
 
@@ -90,7 +89,7 @@ def test_an_event_loop_is_answered_without_a_thread_of_its_own(
         assert threading.active_count() <= before + 1
         return results
 
-    results = run_in_loop(many())
+    results = asyncio.run(many())
     assert isinstance(results[-1], RuntimeError)
     assert raw_count(watched, "customers") == 50
 
@@ -105,7 +104,7 @@ def test_a_caller_who_stopped_waiting_does_not_disturb_the_others(
         leaving.cancel()
         return await staying
 
-    assert run_in_loop(two()).display_name == "Stayed"
+    assert asyncio.run(two()).display_name == "Stayed"
 
 
 def test_a_use_case_cannot_start_another_one(watched: WatchedDatabase, mine: Actor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +25,6 @@ from tests.contract.api.house import (
     shown,
 )
 from tests.factories import actor_in
-from tests.loops import run_in_loop
 
 MOVES_MONEY = [
     "/api/payments",
@@ -184,8 +184,8 @@ def test_a_refusal_undoes_what_was_written_before_it_and_is_kept(house: House):
         create_customer(work, CreateCustomer("Never"))
         raise StateConflict("Too late.", code="too_late")
 
-    first = run_in_loop(call.write(write_and_refuse))
-    again = run_in_loop(call.write(write_and_refuse))
+    first = asyncio.run(call.write(write_and_refuse))
+    again = asyncio.run(call.write(write_and_refuse))
     assert (first.status, again.status) == (409, 409)
     assert first.body == again.body
     assert (b"idempotent-replayed", b"true") in again.headers
@@ -206,7 +206,7 @@ def test_a_refusal_that_is_returned_keeps_what_was_written_about_it(house: House
         return StateConflict("Too late.", code="too_late")
 
     for _ in range(2):
-        assert run_in_loop(call.write(write_and_return)).status == 409
+        assert asyncio.run(call.write(write_and_return)).status == 409
     assert len(house.get("/api/customers").json()["items"]) == 1
 
 
