@@ -90,7 +90,7 @@ class PageState(rx.State, mixin=True):
 
     async def fetch(self) -> None:
         """Load what the page shows. Each page has its own."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: each page has its own
 
     @rx.event
     async def load(self) -> Any:
