@@ -360,6 +360,15 @@ def test_numbers_with_which_no_story_can_be_told_are_refused(
     assert [error.field for error in refused.value.errors] == [field]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises, also where the tests were started in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_who_interrupts_it_finds_the_database_empty_and_can_begin_again(db: Database):
     def interrupt_when_it_has_begun() -> None:
         # The write lock is held from its first row to its last.
