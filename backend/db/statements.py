@@ -9,7 +9,7 @@ runs on the driver's own cursor: about a fifth of the cost of executing the clau
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +44,13 @@ class Compiled:
 
     __slots__ = ("_binds", "_make", "_results", "sql")
 
-    def __init__(self, clause: Any, dialect: Dialect, columns: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        clause: Any,
+        dialect: Dialect,
+        columns: Sequence[str] | None,
+        make: Callable[[Iterable[Any]], Any] | None,
+    ) -> None:
         compiled = clause.compile(
             dialect=dialect, column_keys=columns, compile_kwargs={"render_postcompile": True}
         )
@@ -63,8 +69,10 @@ class Compiled:
         # A textual query says its columns with `.columns(...)`; statements without any give none.
         exported: list[ColumnElement[Any]] = list(getattr(clause, "exported_columns", ()))
         self._results: list[tuple[int, Processor]] = []
-        row = namedtuple("row", [c.key for c in exported], rename=True)  # type: ignore[misc]
-        self._make = row._make
+        if make is None:
+            row = namedtuple("row", [c.key for c in exported], rename=True)  # type: ignore[misc]
+            make = row._make
+        self._make = make
         for index, column in enumerate(exported):
             process = column.type.dialect_impl(dialect).result_processor(dialect, None)
             if process is not None:
@@ -94,13 +102,23 @@ class Compiled:
 
 
 class Statement:
-    """One SQL statement, tied to the tenant. `columns` limits what an INSERT or UPDATE sets."""
+    """One SQL statement, tied to the tenant.
 
-    def __init__(self, clause: Any, *, columns: Sequence[str] | None = None) -> None:
+    `columns` limits what an INSERT or UPDATE sets. `into` is a NamedTuple whose fields are the
+    columns of a query: its rows then come as that, at no cost.
+    """
+
+    def __init__(
+        self, clause: Any, *, columns: Sequence[str] | None = None, into: Any = None
+    ) -> None:
         self.clause = clause
         if columns is None and isinstance(clause, sa.Insert) and clause.select is None:
             columns = _columns_to_insert(clause)
         self._columns = columns
+        if into is not None:
+            columns_of_rows = tuple(column.key for column in clause.exported_columns)
+            assert columns_of_rows == into._fields, (columns_of_rows, into._fields)
+        self._make = None if into is None else into._make
         self._compiled: dict[str, Compiled] = {}
         self._check()
 
@@ -120,7 +138,9 @@ class Statement:
         """The compiled form, made at first use."""
         found = self._compiled.get(dialect.name)
         if found is None:
-            found = self._compiled[dialect.name] = Compiled(self.clause, dialect, self._columns)
+            found = self._compiled[dialect.name] = Compiled(
+                self.clause, dialect, self._columns, self._make
+            )
         return found
 
 

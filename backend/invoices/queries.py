@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -58,24 +58,11 @@ _COLUMNS = (
 )
 _ALL = sa.select(*_COLUMNS).select_from(_WITH_CUSTOMER).where(_I.c.tenant_id == TENANT)
 _GET = Statement(_ALL.where(_I.c.id == sa.bindparam("invoice_id")))
-_LINES = Statement(
-    sa.select(
-        _L.c.id.label("invoice_line_item_id"),
-        _L.c.line_number,
-        _L.c.description,
-        _L.c.quantity,
-        _L.c.unit_price,
-        _L.c.tax_rate,
-        _L.c.line_total,
-        _L.c.tax_amount,
-    )
-    .where(_L.c.tenant_id == TENANT, _L.c.invoice_id == sa.bindparam("invoice_id"))
-    .order_by(_L.c.line_number)
-)
 
 
-@dataclass(frozen=True, slots=True)
-class LineView:
+# The views of invoices are named tuples: made of rows by the thousand, a frozen dataclass takes
+# seven times as long.
+class LineView(NamedTuple):
     """One line of an invoice."""
 
     invoice_line_item_id: UUID
@@ -88,8 +75,24 @@ class LineView:
     tax_amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceView:
+_LINES = Statement(
+    sa.select(
+        _L.c.id.label("invoice_line_item_id"),
+        _L.c.line_number,
+        _L.c.description,
+        _L.c.quantity,
+        _L.c.unit_price,
+        _L.c.tax_rate,
+        _L.c.line_total,
+        _L.c.tax_amount,
+    )
+    .where(_L.c.tenant_id == TENANT, _L.c.invoice_id == sa.bindparam("invoice_id"))
+    .order_by(_L.c.line_number),
+    into=LineView,
+)
+
+
+class InvoiceView(NamedTuple):
     """An invoice as everybody reads it."""
 
     invoice_id: UUID
@@ -162,7 +165,7 @@ def get_invoice(reader: Reader, invoice_id: UUID) -> InvoiceView:
 
 def _view(reader: Reader, row: Any) -> InvoiceView:
     lines = reader.rows(_LINES, invoice_id=row.invoice_id)
-    return InvoiceView(*(*row, tuple(LineView(*line) for line in lines)))
+    return InvoiceView(*(*row, tuple(lines)))
 
 
 # Columns a list may be sorted by. Every order ends with the row number, so it is total.
