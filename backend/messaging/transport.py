@@ -8,8 +8,9 @@ delivery it is set aside as a dead letter. Handlers are idempotent, so twice is 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -58,16 +59,58 @@ class Outgoing:
     message_type: str | None = None
     tenant_id: UUID | None = None
     correlation_id: str | None = None
+    # Of a copy that is sent again: the id under which the message was first queued.
+    original_message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class QueueCounts:
-    """How many messages of a queue wait, are in somebody's hands, come later, or are dead."""
+class QueueDepth:
+    """What a queue holds: waiting or in somebody's hands, to come later, dead.
 
-    ready: int
-    leased: int
+    The instants (UTC) are those at which the oldest were queued. A broker cannot always count all
+    of many messages: then `is_exact` is False, and there are at least as many.
+    """
+
+    active: int
     scheduled: int
     dead: int
+    oldest_active_at: datetime | None = None
+    oldest_dead_at: datetime | None = None
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was set aside, as it lies there.
+
+    `sequence_number` names it within its queue's dead letters, in the queue's order; instants are
+    UTC. Not every broker tells when it died. `properties` are what its sender added.
+    """
+
+    queue: Queue
+    sequence_number: int
+    message_id: str
+    body: bytes
+    delivery_count: int
+    enqueued_at: datetime
+    dead_at: datetime | None
+    reason: str | None
+    description: str | None
+    message_type: str | None = None
+    tenant_id: UUID | None = None
+    correlation_id: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+class HeldDeadLetter(Protocol):
+    """A dead letter that nobody else can touch until it is removed or given back."""
+
+    @property
+    def letter(self) -> DeadLetter:
+        """The message."""
+
+    def remove(self) -> None:
+        """Take it out for good. Raises LeaseLost, and Busy: then it may or may not be there."""
 
 
 class Delivery(Protocol):
@@ -126,8 +169,22 @@ class Transport(Protocol):
     def renew(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Hold the leases for another LEASE_SECONDS; returns those whose lease was lost."""
 
-    def counts(self, queue: Queue) -> QueueCounts:
-        """How full a queue is."""
+    def depth(self, queue: Queue, *, tenant_id: UUID | None = None) -> QueueDepth:
+        """How full a queue is, of one tenant's messages when it is named."""
+
+    def peek_dead_letters(
+        self, queue: Queue, *, after: int, messages_max: int
+    ) -> Sequence[DeadLetter]:
+        """Dead letters with sequence numbers above `after`, in order; nothing is changed."""
+
+    def hold_dead_letters(
+        self, queue: Queue, sequence_numbers: Collection[int]
+    ) -> AbstractContextManager[Mapping[int, HeldDeadLetter]]:
+        """Lock these dead letters for the block; those that are gone or held by others are missing.
+
+        What was not removed at the end of the block is given back as it was, not counted as a
+        delivery.
+        """
 
     def close(self) -> None:
         """Let go of everything; who waits in `receive` gets an empty answer soon."""
