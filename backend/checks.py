@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from datetime import date
+from decimal import Decimal
+from typing import Any, NoReturn
 
 from backend.errors import InvalidInput
 
@@ -57,3 +60,30 @@ def sensible_day(value: date, *, field: str) -> date:
     if not EARLIEST_DAY <= value <= LATEST_DAY:
         raise InvalidInput.of(field, "must be between 1970-01-01 and 2999-12-31")
     return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+# Numbers with decimals are never floats: 1.10 is exactly 1.10.
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON value with exact decimals; raises InvalidInput when it is not JSON."""
+    try:
+        return _DECODER.decode(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise _malformed("it is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise _malformed(f"{error.msg} at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise _malformed("it is nested too deeply") from None
+    except (ValueError, ArithmeticError):
+        # NaN and Infinity, integers of thousands of digits, exponents beyond all bounds.
+        raise _malformed("it has a number that is not finite or is too long") from None
+
+
+def _malformed(why: str) -> InvalidInput:
+    return InvalidInput.of("body", f"is not valid JSON: {why}", code="malformed_json")

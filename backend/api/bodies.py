@@ -1,12 +1,10 @@
-"""Reading a request's body: bounded, JSON with exact decimals, and errors that name the field."""
+"""Reading a request's body: bounded, checked against a model, and errors that name the field."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from decimal import Decimal
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.types import Receive
@@ -101,33 +99,6 @@ def require_json(headers: RawHeaders) -> None:
     main, _, sub = media_type.partition("/")
     if media_type != "application/json" and not (main == "application" and sub.endswith("+json")):
         raise UnsupportedMediaType(f"The body must be application/json, not {media_type[:100]}.")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-# Numbers with decimals are never floats: 1.10 is exactly 1.10.
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
-
-
-def parse_json(body: bytes) -> Any:
-    """The JSON value with exact decimals; raises InvalidInput when it is not JSON."""
-    try:
-        return _DECODER.decode(body.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise _malformed("it is not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise _malformed(f"{error.msg} at line {error.lineno} column {error.colno}") from None
-    except RecursionError:
-        raise _malformed("it is nested too deeply") from None
-    except (ValueError, ArithmeticError):
-        # NaN and Infinity, integers of thousands of digits, exponents beyond all bounds.
-        raise _malformed("it has a number that is not finite or is too long") from None
-
-
-def _malformed(why: str) -> InvalidInput:
-    return InvalidInput.of("body", f"is not valid JSON: {why}", code="malformed_json")
 
 
 def validated(model: type[M], value: Any) -> M:

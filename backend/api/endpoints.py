@@ -34,7 +34,6 @@ from backend.api.bodies import (
     Incoming,
     RawHeaders,
     header,
-    parse_json,
     require_json,
     validated,
 )
@@ -43,6 +42,7 @@ from backend.api.entrance import RequestContext, context_of
 from backend.api.fields import is_uuid
 from backend.api.replies import Reply
 from backend.bootstrap import Services
+from backend.checks import parse_json
 from backend.errors import IdempotencyKeyMissing, MalformedHeader, NotFound
 
 KEY_LENGTH_MAX = 255
