@@ -8,6 +8,7 @@ import backend.audit
 import backend.communications.models
 import backend.customers.models
 import backend.dunning.models
+import backend.health.models
 import backend.idempotency
 import backend.identity.models
 import backend.invoices.models

@@ -17,6 +17,7 @@ WITHOUT_ID = {
     "audit_heads",
     "outbox",
     "queue_messages",
+    "delivery_failures",  # of messages of which nobody may know the tenant
     "scheduled_runs",
     "idempotency_keys",
     "invoice_number_series",
@@ -60,6 +61,7 @@ def test_every_business_table_is_owned():
         "sign_in_failures",
         "sign_in_attempts",
         "user_sessions",
+        "worker_heartbeats",
     }
 
 
