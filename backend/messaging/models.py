@@ -102,7 +102,7 @@ class QueueMessage(Row, table=True):
 
 
 class DeliveryOutcome(StrEnum):
-    """What became of a message whose delivery failed."""
+    """What became of a message whose delivery failed: it comes again, or it was set aside."""
 
     PUT_BACK = "put_back"
     DEAD_LETTERED = "dead_lettered"
