@@ -16,6 +16,7 @@ import backend.ledger.models
 import backend.messaging.models
 import backend.payments.models
 import backend.scheduling
+import backend.support.models
 import backend.tenants.models
 import backend.webhooks.models  # noqa: F401
 

@@ -18,6 +18,10 @@ WITHOUT_ID = {
     "outbox",
     "queue_messages",
     "delivery_failures",  # of messages of which nobody may know the tenant
+    "dead_letter_jobs",  # what belongs to no tenant stands under the platform's chain
+    "dead_letter_items",
+    "dead_letter_archive",
+    "dead_letter_notes",
     "scheduled_runs",
     "idempotency_keys",
     "invoice_number_series",
