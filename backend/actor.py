@@ -29,7 +29,8 @@ class Action(StrEnum):
     INVOICES_VOID = "invoices.void"  # once sent; voiding a draft is INVOICES_WRITE
     PAYMENTS_WRITE = "payments.write"
     DUNNING_WRITE = "dunning.write"
-    SUPPORT_TOOLS = "support.tools"
+    SUPPORT_TOOLS = "support.tools"  # dead letters: see, resubmit, edit, discard, restore
+    SUPPORT_PURGE = "support.purge"  # all dead letters of a queue at once
     TENANT_ADMIN = "tenant.admin"
     PLATFORM_ADMIN = "platform.admin"
 
@@ -44,7 +45,9 @@ _FINANCE = frozenset(
     }
 )
 PERMISSIONS: dict[Role, frozenset[Action]] = {
-    Role.SUPERADMIN: frozenset({Action.PLATFORM_ADMIN}),
+    Role.SUPERADMIN: frozenset(
+        {Action.PLATFORM_ADMIN, Action.SUPPORT_TOOLS, Action.SUPPORT_PURGE}
+    ),
     Role.ADMIN: frozenset(Action) - {Action.PLATFORM_ADMIN},
     Role.FINANCE: _FINANCE,
     Role.SUPPORT: frozenset({Action.READ, Action.SUPPORT_TOOLS}),

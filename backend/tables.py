@@ -8,6 +8,7 @@ import backend.audit
 import backend.communications.models
 import backend.customers.models
 import backend.dunning.models
+import backend.health.models
 import backend.idempotency
 import backend.identity.models
 import backend.invoices.models
@@ -15,6 +16,7 @@ import backend.ledger.models
 import backend.messaging.models
 import backend.payments.models
 import backend.scheduling
+import backend.support.models
 import backend.tenants.models
 import backend.webhooks.models  # noqa: F401
 

@@ -6,10 +6,14 @@
 Who acts is found again at every call, from the HttpOnly cookie the browser sent with its
 websocket, never from a variable a client could set. Errors become a `Problem` with the
 correlation id that the logs and the audit rows carry; nothing is raised into Reflex.
+
+`call` and `read` are for the people of a business. `ask` is for the services that reach into the
+queues as well, and for the platform's own people too: such a service decides itself who may.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +22,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import structlog
 
 from backend import errors
-from backend.actor import Actor
+from backend.actor import Actor, PlatformActor
 from backend.bootstrap import Services, open_services
 from backend.config import load_settings_or_exit
 from backend.ids import new_id
@@ -118,11 +122,32 @@ async def read(
     return Outcome(value)
 
 
-async def _actor(state: Any, correlation_id: str) -> Actor:
+async def ask(
+    state: Any,
+    use_case: Callable[Concatenate[Any, Any, Any, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Outcome[T]:
+    """Run `use_case(db, transport, actor, …)` in a thread: it may wait for a broker."""
+    correlation_id = new_id().hex
+    try:
+        actor = await _anybody(state, correlation_id)
+        known = services()
+        value = await asyncio.to_thread(use_case, known.db, known.transport, actor, *args, **kwargs)
+    except Exception as error:  # noqa: BLE001  (this is the entrance: nothing passes it)
+        return Outcome(problem=problem_of(error, correlation_id))
+    return Outcome(value)
+
+
+async def _anybody(state: Any, correlation_id: str) -> Actor | PlatformActor:
     person = await session.person_of(services().db, state.router.headers.cookie)
     if person is None:
         raise errors.NotSignedIn("Sign in to go on.")
-    actor = person.actor(correlation_id)
+    return person.actor(correlation_id)
+
+
+async def _actor(state: Any, correlation_id: str) -> Actor:
+    actor = await _anybody(state, correlation_id)
     if not isinstance(actor, Actor):
         raise errors.NotAllowed("You are signed in for the platform, not for a business.")
     return actor

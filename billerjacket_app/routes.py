@@ -21,6 +21,12 @@ INVOICE = "/invoices/[invoice_id]"
 PAYMENTS = "/payments"
 PAYMENT = "/payments/[payment_id]"
 MAILBOX = "/mailbox"
+DEAD_LETTERS = "/support/dlq"
+DEAD_LETTER = "/support/dlq/[queue_name]/[sequence]"
+DEAD_LETTER_JOB = "/support/dlq/jobs/[job_id]"
+DEAD_LETTER_ARCHIVE = "/support/dlq/archive"
+ARCHIVED_LETTER = "/support/dlq/archive/[archive_id]"
+TRACE = "/support/trace"
 
 # Pages anyone may open; every other page asks for a session.
 PUBLIC = frozenset({LOGIN, REGISTER})
@@ -72,9 +78,44 @@ def mailbox(**query: object) -> str:
     return with_query(MAILBOX, query)
 
 
+def dead_letters(**query: object) -> str:
+    """Dead letters: queue, reason, type, tenant_id, q, cursor. Without any of them, all."""
+    return with_query(DEAD_LETTERS, query)
+
+
+def dead_letter(queue: object, sequence_number: object) -> str:
+    """One dead letter, by its queue and its number there."""
+    return f"{DEAD_LETTERS}/{queue}/{sequence_number}"
+
+
+def dead_letter_job(job_id: object, **query: object) -> str:
+    """What is being done, or was done, with many dead letters at once."""
+    return with_query(f"{DEAD_LETTERS}/jobs/{job_id}", query)
+
+
+def dead_letter_archive(**query: object) -> str:
+    """The dead letters that were discarded: queue, q, cursor."""
+    return with_query(DEAD_LETTER_ARCHIVE, query)
+
+
+def archived_letter(archive_id: object) -> str:
+    """One discarded letter."""
+    return f"{DEAD_LETTER_ARCHIVE}/{archive_id}"
+
+
+def dead_letter_export(**query: object) -> str:
+    """A file with the dead letters that the filters find."""
+    return with_query("/files/dead-letters.jsonl", query)
+
+
 def login(*, then: str = "", problem: str = "") -> str:
     """The sign-in page, which leads on to `then`."""
     return with_query(LOGIN, {"next": "" if then == DASHBOARD else then, "problem": problem})
+
+
+def trace(correlation_id: object) -> str:
+    """Everything that happened under one correlation id."""
+    return with_query(TRACE, {"id": correlation_id})
 
 
 def safe_next(target: str) -> str:

@@ -14,6 +14,7 @@ from backend.cli.arguments import OneLineParser
 from backend.config import load_settings_or_exit
 from backend.errors import BillerJacketError
 from worker.handlers.table import HANDLERS
+from worker.heartbeat import heartbeat
 from worker.process import Worker
 
 
@@ -56,10 +57,11 @@ def _work(services: Services, *, once: bool) -> int:
 
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, stop)
-    if once:
-        worker.run_once()
-        return 0
-    return 0 if worker.run() else 1
+    with heartbeat(services.db):
+        if once:
+            worker.run_once()
+            return 0
+        return 0 if worker.run() else 1
 
 
 def _fail(problem: str) -> int:

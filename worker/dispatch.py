@@ -9,20 +9,23 @@ from typing import Any
 import structlog
 
 from backend import logging
-from backend.actor import Actor
+from backend.actor import Actor, platform_system
 from backend.bootstrap import Services
 from backend.errors import Busy, NotAllowed, TooManyRequests
+from backend.messaging.attempts import note_failed_delivery
 from backend.messaging.contracts import Message
 from backend.messaging.envelope import (
     BadEnvelope,
     Envelope,
     UnknownMessageType,
+    find_tenant,
     read_envelope,
     read_message,
 )
-from backend.messaging.transport import Delivery, LeaseLost, backoff_seconds
+from backend.messaging.models import DeliveryOutcome
+from backend.messaging.transport import DELIVERIES_MAX, Delivery, LeaseLost, backoff_seconds
 from backend.tenants.models import TenantStatus
-from backend.unit_of_work import Reader, read
+from backend.unit_of_work import Reader, UnitOfWork, read, run
 from worker.failures import EXPECTED_TROUBLE, dead_reason, describe
 
 # A handler may be called again with the same message: what it does, it does once.
@@ -48,6 +51,7 @@ def dispatch(services: Services, handlers: Handlers, delivery: Delivery) -> bool
         _handle(services, handlers, delivery)
     except Exception as error:  # noqa: BLE001 (whatever it is, the message is settled by it)
         _settle(delivery, error)
+        _note_failure(services, delivery, error)
         return False
     else:
         log.info("message.handled", seconds=round(time.monotonic() - started, 4))
@@ -107,3 +111,34 @@ def _settle(delivery: Delivery, error: Exception) -> None:
     except Busy as busy:
         # Its lease runs out, and it comes again.
         log.warning("message.not_settled", problem=describe(busy))
+
+
+def _note_failure(services: Services, delivery: Delivery, error: Exception) -> None:
+    """Write down how the delivery failed; the message is settled, whether or not this succeeds."""
+    is_dead = dead_reason(error) is not None or delivery.delivery_count >= DELIVERIES_MAX
+    try:
+        run(
+            services.db,
+            platform_system("worker"),
+            _add_failure,
+            delivery,
+            DeliveryOutcome.DEAD_LETTERED if is_dead else DeliveryOutcome.PUT_BACK,
+            describe(error),
+        )
+    except Exception as trouble:  # noqa: BLE001 (a note for people, worth no message)
+        log.warning("message.failure_not_noted", problem=describe(trouble))
+
+
+def _add_failure(
+    work: UnitOfWork, delivery: Delivery, outcome: DeliveryOutcome, problem: str
+) -> None:
+    note_failed_delivery(
+        work.connection,
+        queue=delivery.queue,
+        message_id=delivery.message_id,
+        tenant_id=find_tenant(delivery.body),
+        delivery_count=delivery.delivery_count,
+        outcome=outcome,
+        problem=problem,
+        now=work.now,
+    )

@@ -20,10 +20,12 @@ from backend import idempotency
 from backend.actor import Actor, platform_system
 from backend.bootstrap import Services
 from backend.dunning.schedule import is_window_open
+from backend.health.heartbeats import forget_gone_workers
 from backend.identity.sessions import forget_expired_sessions
 from backend.identity.throttle import forget_old_failures
 from backend.ids import new_id
 from backend.invoices.overdue import sweep_overdue, tenants_to_sweep
+from backend.messaging.attempts import forget_failed_deliveries
 from backend.messaging.contracts import EvaluateDunning
 from backend.messaging.queue_table import forget_done
 from backend.scheduling import list_active_tenants, start_once
@@ -33,6 +35,7 @@ from backend.unit_of_work import UnitOfWork, read, run
 TICK_SECONDS = 30.0
 CLEAN_UP_SECONDS = 3600.0
 DONE_MESSAGES_KEPT = timedelta(days=30)
+FAILED_DELIVERIES_KEPT = timedelta(days=90)
 # Deleting shares the one writer with everybody: in small portions.
 _DELETED_AT_ONCE = 500
 
@@ -88,21 +91,23 @@ class Scheduler:
         return started
 
     def clean_up(self) -> None:
-        """Forget expired idempotency keys, old sessions and sign-in failures, done messages."""
+        """Forget what nobody needs any more: expired keys, old sessions, done messages, …"""
         jobs: dict[str, Callable[[UnitOfWork], int]] = {
             "idempotency_keys": idempotency.forget_expired,
             "sessions": forget_expired_sessions,
             "sign_in_failures": forget_old_failures,
+            "workers": forget_gone_workers,
         }
         forgotten = {name: run(self._db, platform_system(_WHO), job) for name, job in jobs.items()}
-        forgotten["messages"] = self._forget_done_messages()
+        forgotten["messages"] = self._forget_all(_forget_some_messages)
+        forgotten["failed_deliveries"] = self._forget_all(_forget_some_failures)
         if any(forgotten.values()):
             log.info("clean_up.done", **forgotten)
 
-    def _forget_done_messages(self) -> int:
+    def _forget_all(self, forget_some: Callable[[UnitOfWork], int]) -> int:
         total = 0
         while not self._stop.is_set():
-            deleted = run(self._db, platform_system(_WHO), _forget_some_messages)
+            deleted = run(self._db, platform_system(_WHO), forget_some)
             total += deleted
             if deleted < _DELETED_AT_ONCE:
                 break
@@ -120,6 +125,12 @@ def start_daily_dunning(work: UnitOfWork) -> bool:
 def _forget_some_messages(work: UnitOfWork) -> int:
     return forget_done(
         work.connection, before=work.now - DONE_MESSAGES_KEPT, rows_max=_DELETED_AT_ONCE
+    )
+
+
+def _forget_some_failures(work: UnitOfWork) -> int:
+    return forget_failed_deliveries(
+        work.connection, before=work.now - FAILED_DELIVERIES_KEPT, rows_max=_DELETED_AT_ONCE
     )
 
 

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from backend.actor import platform_system
 from backend.db.engine import Database
-from backend.messaging import queue_table
+from backend.errors import Busy
+from backend.messaging import dead_letter_table, queue_table
 from backend.messaging.contracts import Queue
 from backend.messaging.transport import (
     DELIVERIES_MAX,
+    DeadLetter,
     DeadReason,
     Delivery,
+    HeldDeadLetter,
     LeaseLost,
     Outgoing,
-    QueueCounts,
+    QueueDepth,
 )
 from backend.unit_of_work import Reader, UnitOfWork, read, run
 
@@ -34,6 +40,8 @@ _SEND_MAX = 250
 _SET_BACK = timedelta(seconds=2)
 # Another worker was quicker: look again, but do not run in circles while it commits.
 _TAKEN_SECONDS = 0.05
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,23 @@ class EmbeddedDelivery:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddedHeldDeadLetter:
+    """A dead row of the queue table under our lease."""
+
+    letter: DeadLetter
+    token: UUID
+    transport: EmbeddedTransport
+
+    def remove(self) -> None:
+        """See HeldDeadLetter."""
+        self.transport.settle(
+            lambda work: dead_letter_table.remove(
+                work.connection, self.letter.sequence_number, self.token, now=work.now
+            )
+        )
+
+
 class EmbeddedTransport:
     """Queues in the table queue_messages. See Transport."""
 
@@ -137,9 +162,30 @@ class EmbeddedTransport:
         """See Transport."""
         return self._each(deliveries, queue_table.renew)
 
-    def counts(self, queue: Queue) -> QueueCounts:
+    def depth(self, queue: Queue, *, tenant_id: UUID | None = None) -> QueueDepth:
         """See Transport."""
-        return read(self._db, self._actor, _count, queue)
+        return read(self._db, self._actor, _depth, queue, tenant_id)
+
+    def peek_dead_letters(
+        self, queue: Queue, *, after: int, messages_max: int
+    ) -> Sequence[DeadLetter]:
+        """See Transport."""
+        return read(self._db, self._actor, _peek, queue, after, messages_max)
+
+    @contextmanager
+    def hold_dead_letters(
+        self, queue: Queue, sequence_numbers: Collection[int]
+    ) -> Iterator[Mapping[int, HeldDeadLetter]]:
+        """See Transport."""
+        token, letters = run(self._db, self._actor, _hold, queue, sequence_numbers)
+        held = {
+            letter.sequence_number: EmbeddedHeldDeadLetter(letter, token, self)
+            for letter in letters
+        }
+        try:
+            yield held
+        finally:
+            self._give_back(held, token)
 
     def close(self) -> None:
         """See Transport. The database itself belongs to whoever opened it."""
@@ -149,6 +195,13 @@ class EmbeddedTransport:
         """Run one change of a message under lease. Raises LeaseLost."""
         if not run(self._db, self._actor, change):
             raise LeaseLost
+
+    def _give_back(self, row_ids: Collection[int], token: UUID) -> None:
+        try:
+            run(self._db, self._actor, _give_back, row_ids, token)
+        except Busy as busy:
+            # Their leases run out, and then anybody can have them.
+            log.warning("dead_letters.not_given_back", count=len(row_ids), problem=busy.detail)
 
     def _claim(self, queue: Queue, messages_max: int) -> list[EmbeddedDelivery]:
         token, rows = run(self._db, self._actor, _claim, queue, messages_max)
@@ -208,5 +261,19 @@ def _next_due(reader: Reader, queue: Queue) -> datetime | None:
     return queue_table.next_due(reader.connection, queue)
 
 
-def _count(reader: Reader, queue: Queue) -> QueueCounts:
-    return queue_table.count(reader.connection, queue, now=reader.now)
+def _depth(reader: Reader, queue: Queue, tenant_id: UUID | None) -> QueueDepth:
+    return queue_table.depth(reader.connection, queue, tenant_id=tenant_id, now=reader.now)
+
+
+def _peek(reader: Reader, queue: Queue, after: int, messages_max: int) -> list[DeadLetter]:
+    return dead_letter_table.peek(reader.connection, queue, after=after, rows_max=messages_max)
+
+
+def _hold(
+    work: UnitOfWork, queue: Queue, sequence_numbers: Collection[int]
+) -> tuple[UUID, list[DeadLetter]]:
+    return dead_letter_table.hold(work.connection, queue, sequence_numbers, now=work.now)
+
+
+def _give_back(work: UnitOfWork, row_ids: Collection[int], token: UUID) -> None:
+    dead_letter_table.give_back(work.connection, row_ids, token)

@@ -40,12 +40,26 @@ class Envelope(BaseModel):
     payload: dict[str, object]
 
 
+class _Addressed(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    tenant_id: UUID
+
+
 def read_envelope(body: bytes) -> Envelope:
     """The envelope in a message's bytes. Raises BadEnvelope."""
     try:
         return Envelope.model_validate_json(body)
     except ValidationError as error:
         raise BadEnvelope(_summary(error)) from error
+
+
+def find_tenant(body: bytes) -> UUID | None:
+    """The tenant that a message's bytes name; also where the rest is no envelope."""
+    try:
+        return _Addressed.model_validate_json(body).tenant_id
+    except ValidationError:
+        return None
 
 
 def read_message(envelope: Envelope) -> AnyMessage:

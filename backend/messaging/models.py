@@ -1,4 +1,4 @@
-"""Tables of the outbox and of the embedded queues."""
+"""Tables of the outbox, of the embedded queues, and of deliveries that failed."""
 
 from __future__ import annotations
 
@@ -101,5 +101,36 @@ class QueueMessage(Row, table=True):
     dead_description: str | None = Field(default=None, sa_type=Text(2000))
 
 
+class DeliveryOutcome(StrEnum):
+    """What became of a message whose delivery failed: it comes again, or it was set aside."""
+
+    PUT_BACK = "put_back"
+    DEAD_LETTERED = "dead_lettered"
+
+
+class DeliveryFailure(Row, table=True):
+    """A delivery that did not end well, for the person who looks into it.
+
+    Any broker's: the queue may have forgotten the message. The tenant is what the body says, when
+    it can be read; `original_message_id` is what all copies of a message have in common.
+    """
+
+    __tablename__ = "delivery_failures"
+    __table_args__: ClassVar[Any] = (
+        sa.Index("ix_delivery_failures__message", "queue", "original_message_id"),
+        sa.Index("ix_delivery_failures__at", "at"),
+    )
+
+    queue: str = Field(sa_type=Text(64))
+    message_id: str = Field(sa_type=Text(128))
+    original_message_id: str = Field(sa_type=Text(128))
+    tenant_id: UUID | None = Field(default=None, sa_type=Id)
+    delivery_count: int = Field(sa_type=sa.Integer)
+    at: datetime = Field(sa_type=UtcInstant)
+    outcome: DeliveryOutcome = Field(sa_type=choice(DeliveryOutcome, "outcome"))
+    problem: str = Field(sa_type=Text(2000))
+
+
 OUTBOX = table_of(OutboxMessage)
 QUEUE_MESSAGES = table_of(QueueMessage)
+DELIVERY_FAILURES = table_of(DeliveryFailure)

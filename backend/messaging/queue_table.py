@@ -26,7 +26,7 @@ from backend.messaging.transport import (
     LEASE_SECONDS,
     DeadReason,
     Outgoing,
-    QueueCounts,
+    QueueDepth,
 )
 
 _Q = QUEUE_MESSAGES.c
@@ -113,20 +113,23 @@ _BURY = PlatformStatement(
 _NEXT = PlatformStatement(
     sa.select(sa.func.min(_Q.available_at).label("available_at")).where(_OF_QUEUE, _WAITING)
 )
-_IS_DUE = _Q.available_at <= _NOW
-_COUNT_WAITING = PlatformStatement(
-    sa.select(
-        sa.func.coalesce(sa.func.sum(sa.case((_IS_DUE, 1), else_=0)), 0).label("ready"),
-        sa.func.coalesce(
-            sa.func.sum(sa.case((sa.and_(~_IS_DUE, _Q.lease_token.is_not(None)), 1), else_=0)), 0
-        ).label("leased"),
-        sa.func.count().label("all"),
-    ).where(_OF_QUEUE, _WAITING)
-)
-_COUNT_DEAD = PlatformStatement(
-    sa.select(sa.func.count().label("dead")).where(
-        _OF_QUEUE, _Q.state == constant(QueueMessageState.DEAD)
-    )
+# Delivered once, it is being worked on, whatever it waits for now.
+_IS_ACTIVE = sa.or_(_Q.delivery_count > 0, _Q.available_at <= _NOW)
+_COUNT_WAITING = sa.select(
+    sa.func.coalesce(sa.func.sum(sa.case((_IS_ACTIVE, 1), else_=0)), 0).label("active"),
+    sa.func.count().label("all"),
+    sa.type_coerce(sa.func.min(sa.case((_IS_ACTIVE, _Q.enqueued_at))), _Q.enqueued_at.type).label(
+        "oldest_at"
+    ),
+).where(_OF_QUEUE, _WAITING)
+_COUNT_DEAD = sa.select(
+    sa.func.count().label("dead"), sa.func.min(_Q.enqueued_at).label("oldest_at")
+).where(_OF_QUEUE, _Q.state == constant(QueueMessageState.DEAD))
+_OF_TENANT = _Q.tenant_id == sa.bindparam("of_tenant_id", type_=_Q.tenant_id.type)
+_DEPTH = PlatformStatement(_COUNT_WAITING), PlatformStatement(_COUNT_DEAD)
+_DEPTH_OF_TENANT = (
+    PlatformStatement(_COUNT_WAITING.where(_OF_TENANT)),
+    PlatformStatement(_COUNT_DEAD.where(_OF_TENANT)),
 )
 _FORGET_DONE = PlatformStatement(
     sa.delete(QUEUE_MESSAGES).where(
@@ -296,15 +299,20 @@ def next_due(connection: Connection, queue: Queue) -> datetime | None:
     return due
 
 
-def count(connection: Connection, queue: Queue, *, now: datetime) -> QueueCounts:
-    """How full the queue is."""
-    waiting = connection.query(_COUNT_WAITING, {"of_queue": queue.value, "now": now})[0]
-    dead = connection.query(_COUNT_DEAD, {"of_queue": queue.value})[0].dead
-    return QueueCounts(
-        ready=waiting.ready,
-        leased=waiting.leased,
-        scheduled=waiting.all - waiting.ready - waiting.leased,
-        dead=dead,
+def depth(
+    connection: Connection, queue: Queue, *, tenant_id: UUID | None, now: datetime
+) -> QueueDepth:
+    """How full the queue is, of one tenant's messages when it is named."""
+    count_waiting, count_dead = _DEPTH if tenant_id is None else _DEPTH_OF_TENANT
+    given = {"of_queue": queue.value, "of_tenant_id": tenant_id, "now": now}
+    waiting = connection.query(count_waiting, given)[0]
+    dead = connection.query(count_dead, given)[0]
+    return QueueDepth(
+        active=waiting.active,
+        scheduled=waiting.all - waiting.active,
+        dead=dead.dead,
+        oldest_active_at=waiting.oldest_at,
+        oldest_dead_at=dead.oldest_at,
     )
 
 

@@ -103,7 +103,7 @@ def _tell_queued(row: Any, _: Context) -> Iterator[TimelineItem]:
     if row.completed_at is None:
         return
     is_dead = row.state is QueueMessageState.DEAD
-    verb = "dead_lettered" if is_dead else "handled"
+    verb = "dead_lettered" if is_dead else "removed" if row.dead_reason else "handled"
     tries = "1 delivery" if row.delivery_count == 1 else f"{row.delivery_count} deliveries"
     why = f"{row.dead_reason}: {row.dead_description}; " if is_dead else ""
     yield TimelineItem(

@@ -239,6 +239,7 @@ CROSS_TENANT = {
     "backend/invoices/overdue.py": "which tenants have something to sweep",
     "backend/messaging": "the relay and the queues carry everybody's messages",
     "backend/scheduling.py": "the scheduler works for every tenant",
+    "backend/support": "the platform's own see every dead letter, and carry out what was asked",
     "backend/tenants/service.py": "tenants are made and switched off by the platform",
     "backend/verification": "everything is verified",
 }

@@ -6,24 +6,28 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from backend.db.engine import Database
+from backend.ids import new_id
 from backend.messaging.contracts import Queue
 from backend.messaging.embedded import EmbeddedTransport
 from backend.messaging.transport import (
     DELIVERIES_MAX,
     LEASE_SECONDS,
+    DeadLetter,
     DeadReason,
     Delivery,
     LeaseLost,
-    QueueCounts,
+    Outgoing,
+    QueueDepth,
     Transport,
 )
 from tests.factories import Clock
-from tests.queues import another_process, plain_message
+from tests.queues import EPOCH, another_process, plain_message
 
 PAYMENTS, EMAILS = Queue.PAYMENT_COMMANDS, Queue.EMAIL_SEND
 
@@ -39,6 +43,16 @@ class Queues:
 
     def take(self, *, queue: Queue = PAYMENTS, messages_max: int = 10) -> list[Delivery]:
         return list(self.mine.receive(queue, messages_max=messages_max, wait_seconds=0))
+
+    def counted(self) -> tuple[int, int, int]:
+        """Active, scheduled and dead messages of the one queue."""
+        depth = self.mine.depth(PAYMENTS)
+        assert depth.is_exact
+        assert (depth.oldest_active_at is None, depth.oldest_dead_at is None) == (
+            depth.active == 0,
+            depth.dead == 0,
+        )
+        return depth.active, depth.scheduled, depth.dead
 
     def take_one(self, *, queue: Queue = PAYMENTS) -> Delivery:
         (delivery,) = self.take(queue=queue)
@@ -68,7 +82,7 @@ def test_a_message_arrives_as_it_was_sent_and_is_gone_when_completed(queues: Que
 
     queues.let_pass(LEASE_SECONDS * 2)
     assert queues.take() == []
-    assert queues.mine.counts(PAYMENTS) == QueueCounts(0, 0, 0, 0)
+    assert queues.counted() == (0, 0, 0)
 
 
 def test_messages_arrive_in_the_order_in_which_they_were_sent(queues: Queues):
@@ -84,7 +98,7 @@ def test_no_more_messages_are_taken_than_were_asked_for(queues: Queues):
     queues.mine.send([plain_message() for _ in range(5)])
 
     assert len(queues.take(messages_max=3)) == 3
-    assert queues.mine.counts(PAYMENTS) == QueueCounts(ready=2, leased=3, scheduled=0, dead=0)
+    assert queues.counted() == (5, 0, 0)
 
 
 def test_queues_do_not_mix(queues: Queues):
@@ -170,11 +184,11 @@ def test_a_late_consumer_cannot_settle_what_another_has_taken_over(
     with pytest.raises(LeaseLost):
         settle(late)
 
-    assert queues.mine.counts(PAYMENTS) == QueueCounts(ready=0, leased=1, scheduled=0, dead=0)
+    assert queues.counted() == (1, 0, 0)
     current.complete()
     with pytest.raises(LeaseLost):
         settle(late)
-    assert queues.mine.counts(PAYMENTS) == QueueCounts(0, 0, 0, 0)
+    assert queues.counted() == (0, 0, 0)
 
 
 def test_a_message_is_settled_once(queues: Queues):
@@ -196,7 +210,7 @@ def test_many_are_completed_at_once_and_the_lost_ones_are_named(queues: Queues):
 
     assert queues.mine.complete([*lost, *kept]) == lost
     assert queues.mine.complete([]) == []
-    assert queues.mine.counts(PAYMENTS) == QueueCounts(ready=0, leased=1, scheduled=0, dead=0)
+    assert queues.counted() == (1, 0, 0)
 
 
 def test_a_renewed_lease_lasts_longer_and_a_lost_one_is_not_renewed(queues: Queues):
@@ -218,7 +232,7 @@ def test_an_abandoned_message_comes_again_after_its_delay_and_counts(queues: Que
     queues.mine.send([plain_message()])
     queues.take_one().abandon("away", delay_seconds=20)
 
-    assert queues.mine.counts(PAYMENTS) == QueueCounts(ready=0, leased=0, scheduled=1, dead=0)
+    assert queues.counted() == (1, 0, 0), "it waits, but it was begun"
     queues.let_pass(19)
     assert queues.take() == []
     queues.let_pass(1)
@@ -246,7 +260,7 @@ def test_a_message_is_delivered_ten_times_and_then_set_aside(queues: Queues):
         again.abandon(f"attempt {attempt}", delay_seconds=0)
 
     assert queues.take() == []
-    assert queues.mine.counts(PAYMENTS) == QueueCounts(ready=0, leased=0, scheduled=0, dead=1)
+    assert queues.counted() == (0, 0, 1)
 
 
 def test_a_message_whose_consumers_die_is_set_aside_after_ten(queues: Queues):
@@ -257,7 +271,7 @@ def test_a_message_whose_consumers_die_is_set_aside_after_ten(queues: Queues):
     queues.mine.send([plain_message("innocent")])
 
     assert queues.take_one().message_id == "innocent"
-    assert queues.mine.counts(PAYMENTS).dead == 1
+    assert queues.mine.depth(PAYMENTS).dead == 1
 
 
 def test_a_dead_letter_is_not_delivered_again(queues: Queues):
@@ -267,7 +281,7 @@ def test_a_dead_letter_is_not_delivered_again(queues: Queues):
     queues.let_pass(LEASE_SECONDS * 2)
 
     assert queues.take() == []
-    assert queues.mine.counts(PAYMENTS) == QueueCounts(ready=0, leased=0, scheduled=0, dead=1)
+    assert queues.counted() == (0, 0, 1)
 
 
 def test_a_scheduled_message_is_not_delivered_before_its_time(queues: Queues):
@@ -275,12 +289,140 @@ def test_a_scheduled_message_is_not_delivered_before_its_time(queues: Queues):
     queues.mine.send([plain_message("later", at=at), plain_message("now")])
 
     assert queues.take_one().message_id == "now"
-    assert queues.mine.counts(PAYMENTS) == QueueCounts(ready=0, leased=1, scheduled=1, dead=0)
+    assert queues.counted() == (1, 1, 0)
     queues.let_pass(89)
     # The other one's lease has ended meanwhile.
     assert [one.message_id for one in queues.take()] == ["now"]
     queues.let_pass(1)
     assert [one.message_id for one in queues.take()] == ["later"]
+
+
+def dead_letters_of(queues: Queues, *message_ids: str) -> list[DeadLetter]:
+    """Queue these and set each aside at once; how they lie there."""
+    queues.mine.send([plain_message(message_id) for message_id in message_ids])
+    for delivery in queues.take(messages_max=len(message_ids)):
+        delivery.dead_letter(DeadReason.REFUSED, f"{delivery.message_id} is void.")
+    return list(queues.mine.peek_dead_letters(PAYMENTS, after=0, messages_max=100))
+
+
+def test_a_dead_letter_is_seen_as_it_was_sent_and_why_it_is_there(queues: Queues):
+    tenant_id = new_id()
+    queued_at = queues.clock()
+    message = Outgoing(
+        PAYMENTS,
+        "m-1:retry-2",
+        '{"grüße": 1}'.encode(),
+        EPOCH,
+        "payment.apply",
+        tenant_id,
+        "job-4711",
+        original_message_id="m-1",
+    )
+    queues.mine.send([message])
+    queues.let_pass(5)
+    queues.take_one().abandon("away", delay_seconds=0)
+    queues.take_one().dead_letter(DeadReason.REFUSED, "The invoice is void.")
+
+    (letter,) = queues.others.peek_dead_letters(PAYMENTS, after=0, messages_max=10)
+
+    assert (letter.queue, letter.message_id, letter.body) == (PAYMENTS, "m-1:retry-2", message.body)
+    assert (letter.message_type, letter.tenant_id) == ("payment.apply", tenant_id)
+    assert (letter.correlation_id, letter.delivery_count) == ("job-4711", 2)
+    assert (letter.reason, letter.description) == ("refused", "The invoice is void.")
+    assert letter.properties == {
+        "tenant_id": str(tenant_id),
+        "message_type": "payment.apply",
+        "original_message_id": "m-1",
+    }
+    assert abs(letter.enqueued_at - queued_at) < timedelta(seconds=2)
+    depth = queues.mine.depth(PAYMENTS)
+    assert depth.oldest_dead_at == letter.enqueued_at
+
+
+def test_dead_letters_are_seen_in_order_and_looking_changes_nothing(queues: Queues):
+    first_look = dead_letters_of(queues, *(f"m-{number}" for number in range(7)))
+
+    assert [letter.message_id for letter in first_look] == [f"m-{number}" for number in range(7)]
+    numbers = [letter.sequence_number for letter in first_look]
+    assert numbers == sorted(set(numbers))
+    for after, expected in [(numbers[2], numbers[3:5]), (numbers[6], []), (0, numbers[:2])]:
+        page = queues.others.peek_dead_letters(PAYMENTS, after=after, messages_max=2)
+        assert [letter.sequence_number for letter in page] == expected
+    assert queues.mine.peek_dead_letters(PAYMENTS, after=0, messages_max=100) == first_look
+    assert queues.mine.peek_dead_letters(EMAILS, after=0, messages_max=100) == []
+
+
+def test_a_held_dead_letter_can_be_removed_and_the_others_are_given_back(queues: Queues):
+    letters = dead_letters_of(queues, "stays", "goes", "unheld")
+    stays, goes, _ = (letter.sequence_number for letter in letters)
+
+    with queues.mine.hold_dead_letters(PAYMENTS, [goes, stays, 4711]) as held:
+        assert set(held) == {stays, goes}, "the one that is not there is missing"
+        assert held[goes].letter == letters[1]
+        held[goes].remove()
+        with pytest.raises(LeaseLost):
+            held[goes].remove()
+
+    left = queues.mine.peek_dead_letters(PAYMENTS, after=0, messages_max=10)
+    assert left == [letters[0], letters[2]], "uncounted and unchanged"
+    assert queues.counted() == (0, 0, 2)
+    with queues.others.hold_dead_letters(PAYMENTS, [stays]) as held:
+        held[stays].remove()
+    assert queues.counted() == (0, 0, 1)
+
+
+def test_of_two_who_want_a_dead_letter_one_has_it(queues: Queues):
+    (letter,) = dead_letters_of(queues, "m-1")
+    number = letter.sequence_number
+
+    with queues.mine.hold_dead_letters(PAYMENTS, [number]) as mine:
+        assert list(mine) == [number]
+        with queues.others.hold_dead_letters(PAYMENTS, [number]) as others:
+            assert others == {}
+        with queues.mine.hold_dead_letters(PAYMENTS, [number]) as again:
+            assert again == {}
+        assert queues.mine.peek_dead_letters(PAYMENTS, after=0, messages_max=10) == [letter]
+        assert queues.counted() == (0, 0, 1)
+        mine[number].remove()
+    assert queues.counted() == (0, 0, 0)
+
+
+def test_a_dead_letter_is_given_back_when_the_work_with_it_fails(queues: Queues):
+    (letter,) = dead_letters_of(queues, "m-1")
+    number = letter.sequence_number
+
+    def fail_with_it() -> None:
+        with queues.mine.hold_dead_letters(PAYMENTS, [number]) as held:
+            assert list(held) == [number]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_with_it()
+
+    with queues.others.hold_dead_letters(PAYMENTS, [number]) as held:
+        assert held[number].letter == letter
+
+
+def test_depth_can_be_that_of_one_tenant(queues: Queues):
+    ours, theirs = new_id(), new_id()
+    later = queues.clock() + timedelta(minutes=5)
+
+    def of(tenant_id: UUID, message_id: str, at: datetime = EPOCH) -> Outgoing:
+        return Outgoing(PAYMENTS, message_id, b"{}", at, "payment.apply", tenant_id, "job")
+
+    queues.mine.send([of(theirs, "dead"), plain_message("nobody's")])
+    for delivery in queues.take():
+        delivery.dead_letter(DeadReason.REFUSED, "no")
+    queues.mine.send(
+        [of(ours, "1"), of(theirs, "2"), of(ours, "3"), of(ours, "4", later), plain_message("5")]
+    )
+
+    found = queues.others.depth(PAYMENTS, tenant_id=ours)
+    assert (found.active, found.scheduled, found.dead) == (2, 1, 0)
+    found = queues.others.depth(PAYMENTS, tenant_id=theirs)
+    assert (found.active, found.scheduled, found.dead) == (1, 0, 1)
+    assert queues.counted() == (4, 1, 2)
+    assert queues.others.depth(EMAILS, tenant_id=ours) == QueueDepth(0, 0, 0)
 
 
 def test_two_processes_never_hold_the_same_message(queues: Queues):

@@ -22,6 +22,7 @@ from backend.config import Settings
 from backend.db.engine import Database, utc_now
 from backend.identity.api_keys import CreateApiKey, create_api_key
 from backend.messaging.contracts import Queue
+from backend.messaging.transport import QueueDepth
 from backend.unit_of_work import run
 from backend.verification.service import verify_books
 from tests.factories import actor_in, make_customer, make_draft, make_invoice, make_tenant, raw_rows
@@ -52,7 +53,7 @@ def service(database_file: Path) -> Iterator[Service]:
     service.stop()
 
 
-def drain_an_hour_later(database_file: Path) -> dict[str, tuple[int, int, int, int]]:
+def drain_an_hour_later(database_file: Path) -> dict[str, QueueDepth]:
     """A worker takes up what the dead ones held and what waits for another try; what is left."""
     services = open_services(
         Settings(
@@ -63,13 +64,9 @@ def drain_an_hour_later(database_file: Path) -> dict[str, tuple[int, int, int, i
     )
     try:
         Worker(services, HANDLERS).run_once()
-        left = {queue.value: services.transport.counts(queue) for queue in Queue}
+        return {queue.value: services.transport.depth(queue) for queue in Queue}
     finally:
         services.close()
-    return {
-        name: (counts.ready, counts.leased, counts.scheduled, counts.dead)
-        for name, counts in left.items()
-    }
 
 
 def kill_at_random(service: Service, load: Load, chance: random.Random) -> None:
@@ -106,7 +103,7 @@ def test_nothing_is_lost_or_doubled_when_app_and_worker_are_killed(
     told = f"seed {seed}, {len(answered.payments)} answered, {answered.sent_again} sent again"
     assert answered.surprises == [], told
     assert len(answered.payments) + len(answered.queued) == KILLS * PAYMENTS_A_ROUND, told
-    assert left == {queue.value: (0, 0, 0, 0) for queue in Queue}, told
+    assert left == {queue.value: QueueDepth(0, 0, 0) for queue in Queue}, told
     assert raw_rows(real_db, "SELECT count(*) FROM outbox WHERE sent_at IS NULL") == [(0,)], told
     assert verify_books(real_db).findings == [], told
     assert raw_rows(real_db, "PRAGMA integrity_check") == [("ok",)], told

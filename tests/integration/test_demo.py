@@ -168,7 +168,7 @@ def test_nothing_is_left_for_the_worker_but_one_dead_letter(told: tuple[Database
     assert raw_rows(db, "SELECT count(*) FROM outbox WHERE sent_at IS NULL") == [(0,)]
     assert raw_rows(db, "SELECT count(*) FROM queue_messages WHERE state = 'ready'") == [(0,)]
     transport = services_on(db).transport
-    assert {queue: transport.counts(queue).dead for queue in Queue} == {
+    assert {queue: transport.depth(queue).dead for queue in Queue} == {
         Queue.EMAIL_SEND: 0,
         Queue.DUNNING_EVALUATE: 0,
         Queue.PAYMENT_COMMANDS: 1,

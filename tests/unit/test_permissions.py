@@ -14,7 +14,8 @@ MAY = {
     Action.INVOICES_VOID: "A",
     Action.PAYMENTS_WRITE: "AF",
     Action.DUNNING_WRITE: "AF",
-    Action.SUPPORT_TOOLS: "AS",
+    Action.SUPPORT_TOOLS: "ASP",
+    Action.SUPPORT_PURGE: "AP",
     Action.TENANT_ADMIN: "A",
     Action.PLATFORM_ADMIN: "P",
 }

@@ -70,7 +70,7 @@ def _is_at_head(services: Services) -> asyncio.Future[bool]:
 
 def _reach_queues(services: Services) -> asyncio.Future[bool]:
     def look() -> bool:
-        services.transport.counts(Queue.PAYMENT_COMMANDS)
+        services.transport.depth(Queue.PAYMENT_COMMANDS)
         return True
 
     return asyncio.ensure_future(asyncio.to_thread(look))

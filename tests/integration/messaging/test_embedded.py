@@ -11,7 +11,7 @@ import pytest
 from backend.actor import platform_system
 from backend.db.engine import Database
 from backend.errors import Busy
-from backend.messaging import queue_table
+from backend.messaging import dead_letter_table, queue_table
 from backend.messaging.contracts import Queue
 from backend.messaging.embedded import EmbeddedTransport
 from backend.messaging.transport import (
@@ -72,10 +72,14 @@ def test_claiming_walks_the_index_of_waiting_messages_however_many_rows_there_ar
         queue_table._RELEASE,
         queue_table._RENEW,
         queue_table._BURY,
-        queue_table._COUNT_DEAD,
-        queue_table._COUNT_WAITING,
+        *queue_table._DEPTH,
+        *queue_table._DEPTH_OF_TENANT,
         queue_table._FORGET_DONE,
         queue_table._BRING_FORWARD,
+        dead_letter_table._PEEK,
+        dead_letter_table._HOLD,
+        dead_letter_table._REMOVE,
+        dead_letter_table._GIVE_BACK,
     ],
 )
 def test_no_statement_of_the_queue_scans_the_table(db: Database, statement: Any):
@@ -222,7 +226,7 @@ def test_a_slightly_slow_clock_takes_nobodys_lease(
 def test_a_batch_larger_than_one_write_is_sent_whole(db: Database, transport: EmbeddedTransport):
     transport.send([plain_message() for _ in range(601)])
 
-    assert transport.counts(QUEUE).ready == 601
+    assert transport.depth(QUEUE).active == 601
 
 
 def test_a_closed_database_is_busy_and_not_an_empty_queue(
@@ -235,3 +239,33 @@ def test_a_closed_database_is_busy_and_not_an_empty_queue(
         transport.send([plain_message()])
     with pytest.raises(Busy):
         take(transport)
+
+
+def test_a_removed_dead_letter_is_forgotten_with_the_done_ones(
+    db: Database, transport: EmbeddedTransport, clock: Clock
+):
+    transport.send([plain_message("removed")])
+    take(transport)[0].dead_letter(DeadReason.REFUSED, "no")
+    with transport.hold_dead_letters(QUEUE, [1]) as held:
+        held[1].remove()
+
+    assert row_of(db, "removed") == ("done", 1, "refused", "no")
+    clock.pass_time(days=31)
+    run(
+        db,
+        platform_system("test"),
+        lambda work: queue_table.forget_done(work.connection, before=work.now, rows_max=10),
+    )
+    assert raw_rows(db, "SELECT * FROM queue_messages") == []
+
+
+def test_a_hold_from_before_the_clock_was_set_back_is_over(
+    transport: EmbeddedTransport, clock: Clock
+):
+    transport.send([plain_message()])
+    take(transport)[0].dead_letter(DeadReason.REFUSED, "no")
+    with transport.hold_dead_letters(QUEUE, [1]) as held:
+        assert list(held) == [1]
+        clock.pass_time(hours=-3)
+        with transport.hold_dead_letters(QUEUE, [1]) as again:
+            assert list(again) == [1]

@@ -15,7 +15,7 @@ from backend.db.engine import Database
 from backend.ids import new_id
 from backend.invoices.service import void_invoice
 from backend.messaging.contracts import ApplyPayment, Queue
-from backend.messaging.transport import LEASE_SECONDS, Outgoing
+from backend.messaging.transport import LEASE_SECONDS, Outgoing, QueueDepth
 from backend.unit_of_work import run
 from tests.factories import (
     Clock,
@@ -101,7 +101,7 @@ def test_duplicates_in_any_order_leave_the_same_state_as_one_of_each(
     assert sorted(amount for amount, *_ in payments(db)) == sorted([1000, 1100, 1200] * 4)
     for invoice in invoices:
         assert str(invoice_now(db, actor, invoice.invoice_id).balance_due) == "67.00"
-    assert services.transport.counts(QUEUE).dead == 0
+    assert services.transport.depth(QUEUE).dead == 0
 
 
 def test_a_crash_between_the_payment_and_the_completion_pays_once(
@@ -117,8 +117,7 @@ def test_a_crash_between_the_payment_and_the_completion_pays_once(
         Worker(others, HANDLERS).run_once()
 
     assert len(payments(db)) == 1
-    counts = services.transport.counts(QUEUE)
-    assert (counts.ready, counts.leased, counts.dead) == (0, 0, 0)
+    assert services.transport.depth(QUEUE) == QueueDepth(active=0, scheduled=0, dead=0)
 
 
 def test_a_refused_payment_keeps_its_attempt_and_is_set_aside_with_the_reason(

@@ -1,0 +1,1 @@
+"""Whether messages move: what waits in the queues, and whether a worker is there to do it."""
