@@ -36,12 +36,18 @@ class EntryKind(StrEnum):
     PAYMENT_APPLIED = "payment_applied"
     APPLICATION_REVERSED = "application_reversed"
     PAYMENT_REVERSED = "payment_reversed"
+    PAYMENT_REFUNDED = "payment_refunded"
+    PAYMENT_DISPUTED = "payment_disputed"
+    DISPUTE_RESTORED = "dispute_restored"
     CREDIT_NOTE_ISSUED = "credit_note_issued"
     WRITE_OFF = "write_off"
 
 
 class LedgerEntry(TenantRow, table=True):
-    """One money event on one calendar day of the tenant."""
+    """One money event on one calendar day of the tenant.
+
+    `claim_id` is the provider's refund or dispute because of which it was made.
+    """
 
     __tablename__ = "ledger_entries"
     __table_args__: ClassVar[Any] = owned(
@@ -49,6 +55,7 @@ class LedgerEntry(TenantRow, table=True):
         reference("invoice_id", "invoices"),
         reference("payment_id", "payments"),
         reference("reverses_entry_id", "ledger_entries"),
+        reference("claim_id", "provider_claims"),
         sa.Index("ix_ledger_entries__invoice", "tenant_id", "invoice_id"),
         sa.Index("ix_ledger_entries__payment", "tenant_id", "payment_id"),
         sa.Index("ix_ledger_entries__day", "tenant_id", "entry_day"),
@@ -62,6 +69,7 @@ class LedgerEntry(TenantRow, table=True):
     invoice_id: UUID | None = Field(default=None, sa_type=Id)
     payment_id: UUID | None = Field(default=None, sa_type=Id)
     reverses_entry_id: UUID | None = Field(default=None, sa_type=Id)
+    claim_id: UUID | None = Field(default=None, sa_type=Id)
     created_at: datetime = Field(sa_type=UtcInstant)
     correlation_id: str = Field(sa_type=Text(128))
 

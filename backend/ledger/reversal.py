@@ -1,83 +1,132 @@
-"""Reversing entries: the same postings with the signs turned, linked to what they undo."""
+"""Reversing entries: postings with the signs turned, linked to what they undo, whole or in part."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend.db.statements import TENANT, Statement
-from backend.ledger.models import LEDGER_ENTRIES, LEDGER_POSTINGS, EntryKind
+from backend.db.statements import TENANT, Statement, constant
+from backend.ledger.models import LEDGER_ENTRIES, LEDGER_POSTINGS, Account, EntryKind
 from backend.ledger.service import Entry, post
-from backend.unit_of_work import UnitOfWork
+from backend.unit_of_work import Reader, UnitOfWork
 
 _E, _P = LEDGER_ENTRIES, LEDGER_POSTINGS
-_SELECTED = (
+_ISSUE_OF_INVOICE = Statement(
     sa.select(
         _E.c.id,
-        _E.c.kind,
         _E.c.entry_day,
         _E.c.currency_code,
         _E.c.customer_id,
-        _E.c.invoice_id,
-        _E.c.payment_id,
         _P.c.account,
         _P.c.amount,
     )
     .join(_P, sa.and_(_P.c.tenant_id == _E.c.tenant_id, _P.c.entry_id == _E.c.id))
-    .where(_E.c.tenant_id == TENANT)
-    .order_by(_E.c.row_id.desc(), _P.c.row_id)
-)
-_OF_PAYMENT = Statement(_SELECTED.where(_E.c.payment_id == sa.bindparam("payment_id")))
-_ISSUE_OF_INVOICE = Statement(
-    _SELECTED.where(
+    .where(
+        _E.c.tenant_id == TENANT,
         _E.c.invoice_id == sa.bindparam("invoice_id"),
         _E.c.kind == EntryKind.INVOICE_ISSUED,
     )
+    .order_by(_P.c.row_id)
+)
+# Each kind that moves cash, with the sign of the cash it moves.
+CASH_SIGNS = {
+    EntryKind.PAYMENT_RECEIVED: 1,
+    EntryKind.PAYMENT_REVERSED: -1,
+    EntryKind.PAYMENT_REFUNDED: -1,
+    EntryKind.PAYMENT_DISPUTED: -1,
+    EntryKind.DISPUTE_RESTORED: 1,
+}
+_CASH_OF_PAYMENT = Statement(
+    sa.select(_E.c.id, _E.c.kind, _E.c.entry_day, _E.c.claim_id)
+    .where(
+        _E.c.tenant_id == TENANT,
+        _E.c.payment_id == sa.bindparam("payment_id"),
+        _E.c.kind.in_([constant(kind.value) for kind in CASH_SIGNS]),
+    )
+    .order_by(_E.c.row_id)
 )
 
-_REVERSED_BY = {
-    EntryKind.PAYMENT_APPLIED: EntryKind.APPLICATION_REVERSED,
-    EntryKind.PAYMENT_RECEIVED: EntryKind.PAYMENT_REVERSED,
-}
+
+@dataclass(frozen=True, slots=True)
+class CashEntry:
+    """An entry by which a payment's money came or went."""
+
+    entry_id: UUID
+    kind: EntryKind
+    day: date
+    claim_id: UUID | None
 
 
-def reverse_payment_entries(work: UnitOfWork, payment_id: UUID, *, day: date) -> None:
-    """Undo a payment's applications, newest first, and then its receipt.
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Whose money an entry moves: a payment's, in its currency, because of a claim or of none."""
 
-    Each reversing entry is dated `day`, or the day of what it undoes when that is later.
-    """
-    _reverse(work, work.rows(_OF_PAYMENT, payment_id=payment_id), day, _REVERSED_BY)
+    payment_id: UUID
+    customer_id: UUID
+    currency_code: str
+    claim_id: UUID | None = None
+
+
+def cash_entries(reader: Reader, payment_id: UUID) -> list[CashEntry]:
+    """How the payment's money came and went, oldest first; the first is its receipt."""
+    return [CashEntry(*row) for row in reader.rows(_CASH_OF_PAYMENT, payment_id=payment_id)]
+
+
+def cash_moved(
+    kind: EntryKind, day: date, moved: Moved, amount: Decimal, *, reverses_entry_id: UUID
+) -> Entry:
+    """Unapplied cash against cash clearing: money given back, or here again after a dispute."""
+    signed = amount * CASH_SIGNS[kind]
+    return Entry(
+        kind,
+        day,
+        moved.currency_code,
+        moved.customer_id,
+        ((Account.CASH_CLEARING, signed), (Account.UNAPPLIED_CASH, -signed)),
+        payment_id=moved.payment_id,
+        reverses_entry_id=reverses_entry_id,
+        claim_id=moved.claim_id,
+    )
+
+
+def application_reversed(
+    day: date, moved: Moved, invoice_id: UUID, amount: Decimal, *, reverses_entry_id: UUID
+) -> Entry:
+    """The invoice's receivable against unapplied cash: an application taken back."""
+    return Entry(
+        EntryKind.APPLICATION_REVERSED,
+        day,
+        moved.currency_code,
+        moved.customer_id,
+        ((Account.UNAPPLIED_CASH, -amount), (Account.ACCOUNTS_RECEIVABLE, amount)),
+        invoice_id=invoice_id,
+        payment_id=moved.payment_id,
+        reverses_entry_id=reverses_entry_id,
+        claim_id=moved.claim_id,
+    )
 
 
 def reverse_issue_entry(work: UnitOfWork, invoice_id: UUID, *, day: date, kind: EntryKind) -> None:
-    """Undo the entry that issued an invoice, as INVOICE_VOIDED or INVOICE_CANCELLED."""
-    rows = work.rows(_ISSUE_OF_INVOICE, invoice_id=invoice_id)
-    _reverse(work, rows, day, {EntryKind.INVOICE_ISSUED: kind})
+    """Undo the entry that issued an invoice, as INVOICE_VOIDED or INVOICE_CANCELLED.
 
-
-def _reverse(
-    work: UnitOfWork, rows: list[Any], day: date, kinds: dict[EntryKind, EntryKind]
-) -> None:
-    by_entry: dict[UUID, list[Any]] = {}
-    for row in rows:
-        if row.kind in kinds:
-            by_entry.setdefault(row.id, []).append(row)
-    entries = []
-    for entry_id, postings in by_entry.items():
-        first = postings[0]
-        entries.append(
-            Entry(
-                kinds[first.kind],
-                max(day, first.entry_day),
-                first.currency_code,
-                first.customer_id,
-                tuple((p.account, -p.amount) for p in postings),
-                invoice_id=first.invoice_id,
-                payment_id=first.payment_id,
-                reverses_entry_id=entry_id,
-            )
-        )
-    post(work, entries)
+    It is dated `day`, or the day of what it undoes when that is later.
+    """
+    postings: list[Any] = work.rows(_ISSUE_OF_INVOICE, invoice_id=invoice_id)
+    if not postings:
+        return
+    first = postings[0]
+    entry = Entry(
+        kind,
+        max(day, first.entry_day),
+        first.currency_code,
+        first.customer_id,
+        tuple((posting.account, -posting.amount) for posting in postings),
+        invoice_id=invoice_id,
+        reverses_entry_id=first.id,
+    )
+    post(work, [entry])

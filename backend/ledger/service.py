@@ -23,7 +23,11 @@ _ADD_POSTING = Statement(sa.insert(LEDGER_POSTINGS))
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One money event. Debits are positive and credits negative; zero postings are left out."""
+    """One money event. Debits are positive and credits negative; zero postings are left out.
+
+    `claim_id` names the provider's claim behind it. `entry_id` is given where another row has the
+    same id.
+    """
 
     kind: EntryKind
     day: date
@@ -33,6 +37,8 @@ class Entry:
     invoice_id: UUID | None = None
     payment_id: UUID | None = None
     reverses_entry_id: UUID | None = None
+    claim_id: UUID | None = None
+    entry_id: UUID | None = None
 
     def __post_init__(self) -> None:
         if sum((amount for _, amount in self.postings), ZERO) != ZERO:
@@ -44,7 +50,7 @@ def post(work: UnitOfWork, entries: Sequence[Entry]) -> None:
     entry_rows: list[dict[str, Any]] = []
     posting_rows: list[dict[str, Any]] = []
     for entry in entries:
-        entry_id = new_id()
+        entry_id = entry.entry_id or new_id()
         entry_rows.append(
             {
                 "id": entry_id,
@@ -55,6 +61,7 @@ def post(work: UnitOfWork, entries: Sequence[Entry]) -> None:
                 "invoice_id": entry.invoice_id,
                 "payment_id": entry.payment_id,
                 "reverses_entry_id": entry.reverses_entry_id,
+                "claim_id": entry.claim_id,
                 "created_at": work.now,
                 "correlation_id": work.actor.correlation_id,
             }
@@ -121,8 +128,11 @@ def payment_applied(
     payment_id: UUID,
     invoice_id: UUID,
     amount: Decimal,
+    *,
+    entry_id: UUID,
+    claim_id: UUID | None = None,
 ) -> Entry:
-    """Unapplied cash against the invoice's receivable."""
+    """Unapplied cash against the invoice's receivable; `entry_id` is the allocation's id."""
     return Entry(
         EntryKind.PAYMENT_APPLIED,
         day,
@@ -131,4 +141,6 @@ def payment_applied(
         ((Account.UNAPPLIED_CASH, amount), (Account.ACCOUNTS_RECEIVABLE, -amount)),
         invoice_id=invoice_id,
         payment_id=payment_id,
+        claim_id=claim_id,
+        entry_id=entry_id,
     )

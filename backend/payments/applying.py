@@ -64,27 +64,32 @@ def apply_shares(
     currency_code: str,
     shares: Sequence[Share],
     day: date,
+    *,
+    claim_id: UUID | None = None,
 ) -> list[Entry]:
     """Write the allocations and lower the balances; the ledger entries that go with them.
 
     An application is dated `day`, or the day its invoice entered the ledger when that is later.
+    `claim_id` is the dispute that gives the money back, when it is one.
     """
+    allocation_ids = [new_id() for _ in shares]
     work.execute_many(
         _ADD_ALLOCATION,
         [
             {
-                "id": new_id(),
+                "id": allocation_id,
                 "payment_id": payment_id,
                 "invoice_id": share.invoice.invoice_id,
                 "amount": share.amount,
+                "reversed_amount": ZERO,
                 "created_at": work.now,
                 "reversed_at": None,
             }
-            for share in shares
+            for allocation_id, share in zip(allocation_ids, shares, strict=True)
         ],
     )
     entries = []
-    for share in shares:
+    for allocation_id, share in zip(allocation_ids, shares, strict=True):
         pay_down(work, share.invoice, share.amount)
         assert share.invoice.posted_on is not None
         entries.append(
@@ -95,6 +100,8 @@ def apply_shares(
                 payment_id,
                 share.invoice.invoice_id,
                 share.amount,
+                entry_id=allocation_id,
+                claim_id=claim_id,
             )
         )
     return entries

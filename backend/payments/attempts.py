@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -26,9 +27,13 @@ def record_attempt(
     invoice_id: UUID | None,
     payment_id: UUID | None = None,
     external: tuple[str | None, str | None] = (None, None),
+    external_at: datetime | None = None,
     failure: Refused | None = None,
 ) -> None:
-    """Add an attempt: succeeded with its payment, or failed with why. `external` = provider, id."""
+    """Add an attempt: succeeded with its payment, or failed with why. `external` = provider, id.
+
+    `external_at` is the provider's own time of what it told us about.
+    """
     work.execute(
         _ADD,
         id=new_id(),
@@ -39,10 +44,11 @@ def record_attempt(
         currency_code=currency_code,
         method=method,
         outcome=AttemptOutcome.SUCCEEDED if failure is None else AttemptOutcome.FAILED,
-        failure_code=None if failure is None else failure.code,
+        failure_code=None if failure is None else failure.code[:64],
         failure_message=None if failure is None else failure.detail[:500],
         external_provider=external[0],
         external_payment_id=external[1],
+        external_at=external_at,
         correlation_id=work.actor.correlation_id,
         at=work.now,
     )

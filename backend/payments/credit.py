@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from backend.actor import Action
-from backend.db.failures import LostRace
-from backend.db.statements import TENANT, Statement
 from backend.errors import StateConflict
 from backend.invoices.balances import open_balances
+from backend.ledger.reversal import cash_entries
 from backend.ledger.service import post
 from backend.money import ZERO, currency
-from backend.payments.allocation import as_asked, oldest_due_first
+from backend.payments.allocation import Share, as_asked, oldest_due_first
 from backend.payments.applying import AllocationInput, apply_shares, told_shares, wanted_shares
-from backend.payments.models import PAYMENTS, PaymentStatus
+from backend.payments.models import PaymentStatus
 from backend.payments.queries import PaymentView, get_payment
+from backend.payments.taking import move_amounts
 from backend.unit_of_work import UnitOfWork
-
-_P = PAYMENTS
-_APPLY_MORE = Statement(
-    sa.update(_P)
-    .where(
-        _P.c.tenant_id == TENANT,
-        _P.c.id == sa.bindparam("payment_id"),
-        _P.c.version == sa.bindparam("seen_version"),
-    )
-    .values(
-        applied_amount=sa.bindparam("new_applied_amount"),
-        unapplied_amount=sa.bindparam("new_unapplied_amount"),
-        applied_at=sa.bindparam("now"),
-        version=_P.c.version + 1,
-    )
-)
 
 
 def allocate_credit(
@@ -64,21 +47,7 @@ def allocate_credit(
         shares = as_asked(wanted, available, code="insufficient_credit")
     if not shares:
         return payment
-    applied = sum((share.amount for share in shares), ZERO)
-    touched = work.execute(
-        _APPLY_MORE,
-        payment_id=payment_id,
-        seen_version=payment.version,
-        new_applied_amount=payment.applied_amount + applied,
-        new_unapplied_amount=available - applied,
-        now=work.now,
-    )
-    if touched != 1:
-        raise LostRace
-    # Applied today: reports of earlier days stay as they were. Money is never spent before it came
-    # in, not even by a clock that was set back.
-    day = max(work.today, payment.received_on)
-    post(work, apply_shares(work, payment_id, payment.currency_code, shares, day))
+    applied = spend_credit(work, payment, shares)
     work.record(
         "payment.applied",
         "payment",
@@ -87,3 +56,25 @@ def allocate_credit(
         after={"unapplied_amount": available - applied, "allocations": told_shares(shares)},
     )
     return get_payment(work, payment_id)
+
+
+def spend_credit(
+    work: UnitOfWork,
+    payment: PaymentView,
+    shares: Sequence[Share],
+    *,
+    claim_id: UUID | None = None,
+) -> Decimal:
+    """Apply these parts of what is unapplied; how much they come to.
+
+    `claim_id` is the dispute that gave the money back, when it is one.
+    """
+    applied = sum((share.amount for share in shares), ZERO)
+    changes = {"applied_amount": applied, "unapplied_amount": -applied}
+    move_amounts(work, payment, changes)
+    # Applied today: reports of earlier days stay as they were. Money is never spent before it came
+    # in, not even by a clock that was set back.
+    day = max(work.today, *(entry.day for entry in cash_entries(work, payment.payment_id)))
+    code = payment.currency_code
+    post(work, apply_shares(work, payment.payment_id, code, shares, day, claim_id=claim_id))
+    return applied

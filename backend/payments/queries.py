@@ -28,6 +28,9 @@ _COLUMNS = (
     _P.c.amount,
     _P.c.applied_amount,
     _P.c.unapplied_amount,
+    _P.c.refunded_amount,
+    _P.c.disputed_amount,
+    _P.c.reversed_amount,
     _P.c.currency_code,
     _P.c.method,
     _P.c.status,
@@ -48,11 +51,21 @@ _ALL = (
     .where(_P.c.tenant_id == TENANT)
 )
 _GET = Statement(_ALL.where(_P.c.id == sa.bindparam("payment_id")))
+_GET_EXTERNAL = Statement(
+    _ALL.where(
+        _P.c.external_provider == sa.bindparam("external_provider"),
+        _P.c.external_payment_id == sa.bindparam("external_payment_id"),
+    )
+)
 _PLACE = Statement(
     sa.select(_P.c.row_id).where(_P.c.tenant_id == TENANT, _P.c.id == sa.bindparam("payment_id"))
 )
 _ALLOCATIONS = Statement(
-    sa.select(_A.c.invoice_id, _I.c.invoice_number, _A.c.amount)
+    sa.select(
+        _A.c.invoice_id,
+        _I.c.invoice_number,
+        (_A.c.amount - _A.c.reversed_amount).label("amount"),
+    )
     .join(_I, sa.and_(_I.c.tenant_id == _A.c.tenant_id, _I.c.id == _A.c.invoice_id))
     .where(
         _A.c.tenant_id == TENANT,
@@ -74,7 +87,10 @@ class AllocationView:
 
 @dataclass(frozen=True, slots=True)
 class PaymentView:
-    """A payment as everybody reads it; a reversed one has nothing applied and nothing left."""
+    """A payment as everybody reads it; a reversed one has nothing applied and nothing left.
+
+    The applied, unapplied, refunded, disputed and reversed amounts come to `amount`.
+    """
 
     payment_id: UUID
     customer_id: UUID
@@ -82,6 +98,9 @@ class PaymentView:
     amount: Decimal
     applied_amount: Decimal
     unapplied_amount: Decimal
+    refunded_amount: Decimal
+    disputed_amount: Decimal
+    reversed_amount: Decimal
     currency_code: str
     method: PaymentMethod
     status: PaymentStatus
@@ -108,6 +127,16 @@ class PaymentFilter:
 
 
 EVERYTHING = PaymentFilter()
+
+
+def find_external_payment(
+    reader: Reader, provider: str, external_payment_id: str
+) -> PaymentView | None:
+    """The payment with a provider's id, or None when the tenant has none."""
+    row = reader.first(
+        _GET_EXTERNAL, external_provider=provider, external_payment_id=external_payment_id
+    )
+    return None if row is None else _view(reader, row)
 
 
 def find_payment(reader: Reader, payment_id: UUID) -> PaymentView | None:

@@ -35,11 +35,12 @@ from backend.payments.applying import (
     wanted_shares,
 )
 from backend.payments.attempts import record_attempt
-from backend.payments.models import PAYMENT_ALLOCATIONS, PAYMENTS, PaymentMethod, PaymentStatus
+from backend.payments.claims import list_claims, settle_claims
+from backend.payments.models import PAYMENTS, PaymentMethod, PaymentStatus
 from backend.payments.queries import AllocationView, PaymentView
 from backend.unit_of_work import UnitOfWork
 
-_P, _A, _C = PAYMENTS, PAYMENT_ALLOCATIONS, CUSTOMERS
+_P, _C = PAYMENTS, CUSTOMERS
 _ADD = Statement(sa.insert(_P))
 _SAME_EXTERNAL = Statement(
     sa.select(_P.c.id).where(
@@ -101,6 +102,8 @@ class _Checked:
 
 def record_payment(work: UnitOfWork, command: RecordPayment) -> PaymentView:
     """Record money and apply it. Everything happens, or nothing.
+
+    What a provider told before of refunds and disputes of this payment is taken from it at once.
 
     Raises InvalidInput (also for a row that is not there), StateConflict (invoice_not_open,
     duplicate_external_payment), RuleRefused (overpayment, allocations_exceed_amount,
@@ -229,6 +232,9 @@ def _record(
         "amount": amount,
         "applied_amount": applied,
         "unapplied_amount": amount - applied,
+        "refunded_amount": ZERO,
+        "disputed_amount": ZERO,
+        "reversed_amount": ZERO,
         "currency_code": code,
         "method": command.method,
         "status": PaymentStatus.SUCCEEDED,
@@ -243,6 +249,13 @@ def _record(
         "reversal_reason": None,
         "version": 1,
     }
+    provider, external_id = checked.external
+    # Asked before the payment is there: a refund told at the same moment waits its turn.
+    has_claims = (
+        provider is not None
+        and external_id is not None
+        and bool(list_claims(work, provider, external_id))
+    )
     work.execute(_ADD, id=payment_id, **row)
     record_attempt(
         work,
@@ -271,6 +284,12 @@ def _record(
     )
     if payer.email is not None and payer.email_status is EmailStatus.OK:
         work.send(ReceiptEmailRequested(payment_id=payment_id))
+    if has_claims:
+        assert provider is not None
+        assert external_id is not None
+        settlement = settle_claims(work, provider, external_id)
+        assert settlement is not None
+        return settlement.payment
     # Told from what was just written: reading it back would cost a fifth of the whole use case.
     return PaymentView(
         payment_id=payment_id,
