@@ -36,6 +36,8 @@ class AuditEntry(Row, table=True):
         sa.UniqueConstraint("tenant_id", "sequence"),
         sa.Index("ix_audit_log__entity", "tenant_id", "entity_type", "entity_id", "sequence"),
         sa.Index("ix_audit_log__correlation_id", "tenant_id", "correlation_id"),
+        sa.Index("ix_audit_log__action", "tenant_id", "action", "sequence"),
+        sa.Index("ix_audit_log__actor", "tenant_id", "actor", "sequence"),
     )
 
     tenant_id: UUID = Field(sa_type=Id)

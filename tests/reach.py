@@ -57,6 +57,7 @@ from backend.payments.letters import receipt_letter
 from backend.payments.queries import PaymentFilter, find_payment, get_payment, list_payments
 from backend.payments.reversal import reverse_payment
 from backend.payments.service import RecordPayment, record_payment, try_payment
+from backend.reporting.activity import ActivityFilter, export_activity, list_activity, list_choices
 from backend.reporting.aging import get_aging
 from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary
@@ -184,6 +185,15 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
     "their plan as a cursor": lambda reader, ids: list_plans(
         reader, cursor=encode_cursor(ids.plan)
     ),
+    "what happened to their invoice": lambda reader, ids: list_activity(
+        reader, ActivityFilter(entity_type="invoice", entity_id=ids.sent)
+    ),
+    "what happened to their customer, whatever it is": lambda reader, ids: list_activity(
+        reader, ActivityFilter(entity_id=ids.customer)
+    ),
+    "an export of what happened to their payment": lambda reader, ids: export_activity(
+        reader, ActivityFilter(entity_id=ids.payment)
+    ),
 }
 # Take rows that were found in the same transaction, never an id from outside.
 INNER = {
@@ -228,5 +238,8 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "dashboard": get_dashboard,
     "aging": get_aging,
     "summary": get_billing_summary,
+    "activity": list_activity,
+    "an export of the activity": lambda r: export_activity(r, ActivityFilter()),
+    "who acted": lambda r: list_choices(r, "actor"),
     "summary by reference": lambda r: get_billing_summary(r, external_reference_id=SECRET),
 }
