@@ -21,6 +21,7 @@ from backend.payments.queries import PaymentView
 from backend.reporting.aging import Aging, AgingSums
 from backend.reporting.history import TimelineItem
 from backend.reporting.summary import CurrencySummary
+from backend.webhooks.queries import WebhookEventDetail, WebhookEventView
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -119,6 +120,9 @@ def payment(view: PaymentView) -> Json:
         "amount": money(view.amount),
         "applied_amount": money(view.applied_amount),
         "unapplied_amount": money(view.unapplied_amount),
+        "refunded_amount": money(view.refunded_amount),
+        "disputed_amount": money(view.disputed_amount),
+        "reversed_amount": money(view.reversed_amount),
         "currency_code": view.currency_code,
         "method": view.method,
         "status": view.status,
@@ -299,4 +303,40 @@ def entry(view: TimelineItem) -> Json:
         "correlation_id": view.correlation_id,
         "entity_type": view.entity_type,
         "entity_id": view.entity_id,
+    }
+
+
+def webhook_event(view: WebhookEventView) -> Json:
+    """A webhook event."""
+    return {
+        "webhook_event_id": view.webhook_event_id,
+        "provider": view.provider,
+        "external_event_id": view.external_event_id,
+        "event_type": view.event_type,
+        "status": view.status,
+        "signature": view.signature,
+        "received_at": view.received_at,
+        "processed_at": view.processed_at,
+        "attempts": view.attempts,
+        "error": view.error,
+        "correlation_id": view.correlation_id,
+        "webhook_endpoint_id": view.webhook_endpoint_id,
+        "deliveries": view.deliveries,
+        "last_delivered_at": view.last_delivered_at,
+        "last_attempt_at": view.last_attempt_at,
+        "latency_ms": view.latency_ms,
+        "effect": view.effect,
+        "codes": view.codes,
+        "detail": view.detail,
+        "payment_id": view.payment_id,
+        "replay_requested_at": view.replay_requested_at,
+    }
+
+
+def webhook_event_detail(view: WebhookEventDetail) -> Json:
+    """A webhook event with its body and headers."""
+    return {
+        **webhook_event(view.head),
+        "payload": view.payload_text,
+        "headers": view.headers,
     }

@@ -8,13 +8,35 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from backend.db.statements import Statement
+from backend.db.statements import TENANT, Statement
 from backend.errors import Refused
 from backend.ids import new_id
 from backend.payments.models import PAYMENT_ATTEMPTS, AttemptOutcome, PaymentMethod
-from backend.unit_of_work import UnitOfWork
+from backend.unit_of_work import Reader, UnitOfWork
 
-_ADD = Statement(sa.insert(PAYMENT_ATTEMPTS))
+_T = PAYMENT_ATTEMPTS
+_ADD = Statement(sa.insert(_T))
+_FIND_EXTERNAL = Statement(
+    sa.select(_T.c.id).where(
+        _T.c.tenant_id == TENANT,
+        _T.c.external_provider == sa.bindparam("external_provider"),
+        _T.c.external_payment_id == sa.bindparam("external_payment_id"),
+        _T.c.external_at == sa.bindparam("external_at"),
+    )
+)
+
+
+def has_external_attempt(
+    reader: Reader, provider: str, external_payment_id: str, external_at: datetime
+) -> bool:
+    """Whether a provider's attempt of that instant (its own clock, UTC) is kept already."""
+    found = reader.scalar(
+        _FIND_EXTERNAL,
+        external_provider=provider,
+        external_payment_id=external_payment_id,
+        external_at=external_at,
+    )
+    return found is not None
 
 
 def record_attempt(

@@ -256,6 +256,21 @@ def settle_claims(work: UnitOfWork, provider: str, external_payment_id: str) -> 
     )
 
 
+def record_loss(work: UnitOfWork, payment: PaymentView, claim: Claim) -> None:
+    """Write down that a dispute was lost: what it took of which invoices stays taken."""
+    parts = taken_from(work, payment.payment_id, claim.claim_id)
+    work.record(
+        "payment.dispute_lost",
+        "payment",
+        payment.payment_id,
+        after={
+            "amount": claim.taken_amount,
+            "dispute_id": claim.dispute_id,
+            "allocations": told_parts(parts),
+        },
+    )
+
+
 def taken_from(reader: Reader, payment_id: UUID, claim_id: UUID) -> list[Part]:
     """What a claim took from each invoice and has not given back, in the order of payment."""
     rows = reader.rows(_TAKEN_FROM, payment_id=payment_id, claim_id=claim_id)

@@ -218,9 +218,7 @@ class ProviderClaim(TenantRow, table=True):
 
     __tablename__ = "provider_claims"
     __table_args__: ClassVar[Any] = owned(
-        sa.UniqueConstraint(
-            "tenant_id", "provider", "external_payment_id", "kind", "dispute_id"
-        ),
+        sa.UniqueConstraint("tenant_id", "provider", "external_payment_id", "kind", "dispute_id"),
         sa.CheckConstraint("claimed_amount > 0", name="claimed_amount"),
         sa.CheckConstraint("taken_amount >= 0", name="taken_amount"),
         sa.CheckConstraint(
@@ -254,3 +252,8 @@ PAYMENTS = table_of(Payment)
 PAYMENT_ALLOCATIONS = table_of(PaymentAllocation)
 PAYMENT_ATTEMPTS = table_of(PaymentAttempt)
 PROVIDER_CLAIMS = table_of(ProviderClaim)
+
+# What of an allocation was not taken back. (A difference of two columns would lose their type.)
+STANDING_AMOUNT: sa.ColumnElement[Decimal] = sa.type_coerce(
+    PAYMENT_ALLOCATIONS.c.amount - PAYMENT_ALLOCATIONS.c.reversed_amount, MoneyAmount()
+)

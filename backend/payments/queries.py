@@ -17,7 +17,13 @@ from backend.db.statements import TENANT, Statement
 from backend.errors import NotFound
 from backend.invoices.models import INVOICES
 from backend.paging import Page, checked_limit, decode_cursor, encode_cursor, unknown_cursor
-from backend.payments.models import PAYMENT_ALLOCATIONS, PAYMENTS, PaymentMethod, PaymentStatus
+from backend.payments.models import (
+    PAYMENT_ALLOCATIONS,
+    PAYMENTS,
+    STANDING_AMOUNT,
+    PaymentMethod,
+    PaymentStatus,
+)
 from backend.unit_of_work import Reader
 
 _P, _A, _I, _C = PAYMENTS, PAYMENT_ALLOCATIONS, INVOICES, CUSTOMERS
@@ -64,7 +70,7 @@ _ALLOCATIONS = Statement(
     sa.select(
         _A.c.invoice_id,
         _I.c.invoice_number,
-        (_A.c.amount - _A.c.reversed_amount).label("amount"),
+        STANDING_AMOUNT.label("amount"),
     )
     .join(_I, sa.and_(_I.c.tenant_id == _A.c.tenant_id, _I.c.id == _A.c.invoice_id))
     .where(

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from backend.actor import Action
 from backend.db.statements import TENANT, Statement, constant
+from backend.db.types import MoneyAmount
 from backend.invoices.models import INVOICES
 from backend.money import ZERO
 from backend.payments.models import PAYMENTS
@@ -41,7 +42,10 @@ _RECEIVED = Statement(
     sa.select(
         _P.c.currency_code,
         _P.c.received_on,
-        sa.func.sum(_P.c.amount).label("amount"),
+        # What came in and stayed: neither refunded nor disputed nor reversed.
+        sa.func.sum(
+            sa.type_coerce(_P.c.applied_amount + _P.c.unapplied_amount, MoneyAmount())
+        ).label("amount"),
     )
     .where(
         _P.c.tenant_id == TENANT,
@@ -54,7 +58,10 @@ _RECEIVED = Statement(
 
 @dataclass(frozen=True, slots=True)
 class CashIn:
-    """What was received in the month or week that begins on a day; weeks begin on Mondays."""
+    """What was received in the month or week that begins on a day, and was not given back since.
+
+    Weeks begin on Mondays.
+    """
 
     begins_on: date
     amount: Decimal

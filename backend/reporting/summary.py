@@ -22,8 +22,8 @@ _I, _P = INVOICES, PAYMENTS
 _TODAY = sa.bindparam("today", type_=sa.Date)
 _IS_OPEN = _I.c.status.in_((constant("sent"), constant("overdue")))
 
-# Of the whole tenant: the open ones from their covering index; what was applied is what was
-# received and is not unapplied, so that no invoice ever paid has to be read.
+# Of the whole tenant: the open ones from their covering index; what was applied from that of the
+# payments, so that no invoice ever paid has to be read.
 _OPEN = Statement(
     sa.select(
         _I.c.currency_code,
@@ -36,8 +36,8 @@ _OPEN = Statement(
     .where(_I.c.tenant_id == TENANT, _IS_OPEN)
     .group_by(_I.c.currency_code)
 )
-_RECEIVED = Statement(
-    sa.select(_P.c.currency_code, sa.func.sum(_P.c.amount).label("received"))
+_APPLIED = Statement(
+    sa.select(_P.c.currency_code, sa.func.sum(_P.c.applied_amount).label("applied"))
     .where(_P.c.tenant_id == TENANT, _P.c.status == constant("succeeded"))
     .group_by(_P.c.currency_code)
 )
@@ -79,8 +79,7 @@ def get_billing_summary(
         paid = {row.currency_code: row.paid for row in invoices}
     else:
         invoices = reader.rows(_OPEN, today=reader.today)
-        received = _amounts(reader, _RECEIVED)
-        paid = {code: received[code] - credit.get(code, ZERO) for code in received}
+        paid = _amounts(reader, _APPLIED)
     rows = {row.currency_code: row for row in invoices}
     return tuple(
         _summary(code, rows.get(code), paid.get(code, ZERO), credit.get(code, ZERO))

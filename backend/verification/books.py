@@ -6,7 +6,6 @@ Each check is one query that returns only the rows that differ.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,25 +13,14 @@ import sqlalchemy as sa
 from backend.db.statements import TENANT, Statement, constant
 from backend.invoices.models import INVOICE_LINE_ITEMS, INVOICES, NUMBER_SERIES
 from backend.ledger.models import LEDGER_ENTRIES, LEDGER_POSTINGS, Account
-from backend.payments.models import PAYMENT_ALLOCATIONS, PAYMENTS, PaymentStatus
+from backend.payments.models import PAYMENT_ALLOCATIONS, PAYMENTS, PROVIDER_CLAIMS
 from backend.unit_of_work import Reader
+from backend.verification.checks import NOTHING, Check, allocated, differing, or_nothing
 from backend.verification.findings import Finding
+from backend.verification.payments import PAYMENT_CHECKS
 
 _I, _L, _P, _A = INVOICES, INVOICE_LINE_ITEMS, PAYMENTS, PAYMENT_ALLOCATIONS
-_E, _X = LEDGER_ENTRIES, LEDGER_POSTINGS
-_NOTHING = constant(0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """A named query with columns `subject`, `expected` and `found`."""
-
-    name: str
-    statement: Statement
-
-
-def _or_nothing(column: Any) -> Any:
-    return sa.func.coalesce(column, _NOTHING)
+_E, _X, _K = LEDGER_ENTRIES, LEDGER_POSTINGS, PROVIDER_CLAIMS
 
 
 def _posted(account: Account, by: Any, *more: Any) -> Any:
@@ -45,71 +33,26 @@ def _posted(account: Account, by: Any, *more: Any) -> Any:
     )
 
 
-def _posted_for_payment(account: Account) -> Any:
-    """Sum of an account's postings for each payment."""
-    return (
-        sa.select(_E.c.payment_id.label("key"), sa.func.sum(_X.c.amount).label("amount"))
-        .join(_X, sa.and_(_X.c.tenant_id == _E.c.tenant_id, _X.c.entry_id == _E.c.id))
-        .where(_E.c.tenant_id == TENANT, _X.c.account == account, _E.c.payment_id.is_not(None))
-        .group_by(_E.c.payment_id)
-        .subquery()
-    )
-
-
-def _applied(by: Any) -> Any:
-    """Sum of the allocations that stand, for each payment or invoice."""
-    return (
-        sa.select(by.label("key"), sa.func.sum(_A.c.amount).label("amount"))
-        .where(_A.c.tenant_id == TENANT, _A.c.reversed_at.is_(None))
-        .group_by(by)
-        .subquery()
-    )
-
-
-def _invoice_check(name: str, expected: Any, sums: Any, *, sign: int = 1) -> _Check:
-    found = _or_nothing(sums.c.amount if sign > 0 else -sums.c.amount)
-    return _Check(
-        name,
-        Statement(
-            sa.select(_I.c.id.label("subject"), expected.label("expected"), found.label("found"))
-            .join(sums, sums.c.key == _I.c.id, isouter=True)
-            .where(_I.c.tenant_id == TENANT, expected != found)
-        ),
-    )
-
-
-def _payment_check(name: str, expected: Any, sums: Any, *, sign: int = 1) -> _Check:
-    found = _or_nothing(sums.c.amount if sign > 0 else -sums.c.amount)
-    return _Check(
-        name,
-        Statement(
-            sa.select(_P.c.id.label("subject"), expected.label("expected"), found.label("found"))
-            .join(sums, sums.c.key == _P.c.id, isouter=True)
-            .where(_P.c.tenant_id == TENANT, expected != found)
-        ),
-    )
+def _row_check(name: str, own: Any, expected: Any, sums: Any, *, sign: int = 1) -> Check:
+    return Check(name, Statement(differing(own, expected, sums, sign=sign)))
 
 
 def _issued(amount: Any) -> Any:
     """The amount while the invoice stands in the books, nothing once it is draft or undone."""
     standing = _I.c.status.in_([constant(s) for s in ("sent", "overdue", "paid")])
-    return sa.case((standing, amount), else_=_NOTHING)
-
-
-def _succeeded(amount: Any) -> Any:
-    return sa.case((_P.c.status == PaymentStatus.SUCCEEDED, amount), else_=_NOTHING)
+    return sa.case((standing, amount), else_=NOTHING)
 
 
 def _unbalanced_entries() -> Statement:
     return Statement(
         sa.select(
             _X.c.entry_id.label("subject"),
-            _NOTHING.label("expected"),
+            NOTHING.label("expected"),
             sa.func.sum(_X.c.amount).label("found"),
         )
         .where(_X.c.tenant_id == TENANT)
         .group_by(_X.c.entry_id)
-        .having(sa.func.sum(_X.c.amount) != _NOTHING)
+        .having(sa.func.sum(_X.c.amount) != NOTHING)
     )
 
 
@@ -147,10 +90,10 @@ def _lines_against_subtotal() -> Statement:
         sa.select(
             _I.c.id.label("subject"),
             _I.c.subtotal_amount.label("expected"),
-            _or_nothing(lines.c.amount).label("found"),
+            or_nothing(lines.c.amount).label("found"),
         )
         .join(lines, lines.c.key == _I.c.id, isouter=True)
-        .where(_I.c.tenant_id == TENANT, _I.c.subtotal_amount != _or_nothing(lines.c.amount))
+        .where(_I.c.tenant_id == TENANT, _I.c.subtotal_amount != or_nothing(lines.c.amount))
     )
 
 
@@ -173,7 +116,7 @@ def _customers_against_ledger(account: Account, cached: Any, sign: int) -> State
     return Statement(
         sa.select(
             posted.c.customer_id.label("subject"),
-            _or_nothing(sums.c.amount).label("expected"),
+            or_nothing(sums.c.amount).label("expected"),
             posted.c.amount.label("found"),
         )
         .join(
@@ -184,46 +127,37 @@ def _customers_against_ledger(account: Account, cached: Any, sign: int) -> State
             ),
             isouter=True,
         )
-        .where(posted.c.amount != _or_nothing(sums.c.amount))
+        .where(posted.c.amount != or_nothing(sums.c.amount))
     )
 
 
 _RECEIVABLE = _posted(Account.ACCOUNTS_RECEIVABLE, _X.c.invoice_id)
 _CHECKS = (
-    _Check("entry_balances", _unbalanced_entries()),
-    _Check("posting_matches_entry", _postings_unlike_their_entry()),
-    _invoice_check("invoice_balance_is_receivable", _I.c.balance_due, _RECEIVABLE),
-    _invoice_check("invoice_paid_is_allocated", _I.c.paid_amount, _applied(_A.c.invoice_id)),
-    _invoice_check(
+    Check("entry_balances", _unbalanced_entries()),
+    Check("posting_matches_entry", _postings_unlike_their_entry()),
+    _row_check("invoice_balance_is_receivable", _I, _I.c.balance_due, _RECEIVABLE),
+    _row_check("invoice_paid_is_allocated", _I, _I.c.paid_amount, allocated(_A.c.invoice_id)),
+    _row_check(
         "invoice_subtotal_is_revenue",
+        _I,
         _issued(_I.c.subtotal_amount),
         _posted(Account.REVENUE, _X.c.invoice_id),
         sign=-1,
     ),
-    _invoice_check(
+    _row_check(
         "invoice_tax_is_payable",
+        _I,
         _issued(_I.c.tax_amount),
         _posted(Account.SALES_TAX_PAYABLE, _X.c.invoice_id),
         sign=-1,
     ),
-    _Check("invoice_lines_add_up", _lines_against_subtotal()),
-    _payment_check("payment_applied_is_allocated", _P.c.applied_amount, _applied(_A.c.payment_id)),
-    _payment_check(
-        "payment_unapplied_is_credit",
-        _P.c.unapplied_amount,
-        _posted_for_payment(Account.UNAPPLIED_CASH),
-        sign=-1,
-    ),
-    _payment_check(
-        "payment_amount_is_cash",
-        _succeeded(_P.c.amount),
-        _posted_for_payment(Account.CASH_CLEARING),
-    ),
-    _Check(
+    Check("invoice_lines_add_up", _lines_against_subtotal()),
+    *PAYMENT_CHECKS,
+    Check(
         "customer_owes_receivable",
         _customers_against_ledger(Account.ACCOUNTS_RECEIVABLE, _I.c.balance_due, 1),
     ),
-    _Check(
+    Check(
         "customer_credit_is_unapplied",
         _customers_against_ledger(Account.UNAPPLIED_CASH, _P.c.unapplied_amount, -1),
     ),
@@ -241,6 +175,9 @@ _COUNTS = {
     ),
     "payments": Statement(
         sa.select(sa.func.count()).select_from(_P).where(_P.c.tenant_id == TENANT)
+    ),
+    "provider_claims": Statement(
+        sa.select(sa.func.count()).select_from(_K).where(_K.c.tenant_id == TENANT)
     ),
     "ledger_entries": Statement(
         sa.select(sa.func.count()).select_from(_E).where(_E.c.tenant_id == TENANT)

@@ -98,7 +98,12 @@ class AllocationOut(Answer):
 
 
 class PaymentOut(Answer):
-    """A payment. applied + unapplied = amount, until it is reversed: then both are zero."""
+    """A payment. `amount` is what came in, and stays.
+
+    applied + unapplied + refunded + disputed + reversed = amount. When nothing is applied and
+    nothing unapplied, the status is reversed. `disputed_amount` comes back when the dispute is
+    won; `reversed_amount` was taken back by hand.
+    """
 
     model_config = example(
         payment_id="0199f0b7-55aa-7c11-b2d0-0f3f6c8e2d91",
@@ -106,6 +111,9 @@ class PaymentOut(Answer):
         amount="500.00",
         applied_amount="500.00",
         unapplied_amount="0.00",
+        refunded_amount="0.00",
+        disputed_amount="0.00",
+        reversed_amount="0.00",
         currency_code="USD",
         method="manual",
         status="succeeded",
@@ -124,6 +132,9 @@ class PaymentOut(Answer):
     amount: Money
     applied_amount: Money
     unapplied_amount: Money
+    refunded_amount: Money
+    disputed_amount: Money
+    reversed_amount: Money
     currency_code: str
     method: Literal["manual", "autopay", "external"]
     status: Literal["pending", "succeeded", "failed", "reversed"]
