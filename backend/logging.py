@@ -32,8 +32,8 @@ _SECRET_NAMES = re.compile(
 # An identifier of a secret is not a secret: api_key_id, token_count, password_changed_at.
 _HARMLESS_NAMES = re.compile(r"_(id|at|count|prefix|name)$", re.IGNORECASE)
 
-# Secrets that hide inside a text: the password in an address, our own API keys, the parts of a
-# connection string, a header that was pasted.
+# Secrets that hide inside a text: the password in an address, our own API keys, the secrets of
+# webhooks, the parts of a connection string, a header that was pasted.
 _SECRET_TEXTS = (
     (re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"), rf"\1{REDACTED}"),
     (re.compile(r"\b(bj_[0-9A-Za-z]+_)[0-9A-Za-z_-]+"), rf"\1{REDACTED}"),
@@ -41,11 +41,21 @@ _SECRET_TEXTS = (
         re.compile(r"((?:SharedAccessKey|AccountKey|Password|PWD)=)[^;\s'\"]+", re.IGNORECASE),
         rf"\1{REDACTED}",
     ),
+    (re.compile(r"(\bwhsec_)[0-9A-Za-z+/=_-]+"), rf"\1{REDACTED}"),
     (re.compile(r"(\bBearer\s+)[^\s'\"]+", re.IGNORECASE), rf"\1{REDACTED}"),
 )
 # A text without any of these, whatever the case, has nothing to hide: true of nearly all, and
 # found out in a tenth of the time that the expressions take.
-_SIGNS_OF_A_SECRET = ("://", "bj_", "accesskey=", "accountkey=", "password=", "pwd=", "bearer")
+_SIGNS_OF_A_SECRET = (
+    "://",
+    "bj_",
+    "whsec_",
+    "accesskey=",
+    "accountkey=",
+    "password=",
+    "pwd=",
+    "bearer",
+)
 
 # Libraries that tell more than anybody wants to know at our own level.
 _QUIET_LIBRARIES = (

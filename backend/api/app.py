@@ -23,15 +23,18 @@ from backend.api.routes import (
     invoices,
     payments,
     reports,
+    webhooks,
 )
 from backend.api.routes.documentation import documentation_routes
 from backend.api.routes.health import health_routes
+from backend.api.routes.signed_webhooks import signed_webhook_routes
 from backend.bootstrap import Services
 from backend.errors import BillerJacketError
 
 # The router asks them in this order: what is called most comes first.
 _PARTS = tuple(
-    part.endpoints for part in (invoices, payments, customers, dunning, communications, reports)
+    part.endpoints
+    for part in (invoices, payments, customers, webhooks, dunning, communications, reports)
 )
 
 
@@ -57,7 +60,12 @@ class Api(FastAPI):
             for declaration in part.declared
         ]
         self.router.routes.extend(
-            [*self.endpoints, *health_routes(services), *documentation_routes(self.openapi)]
+            [
+                *self.endpoints,
+                *signed_webhook_routes(services),
+                *health_routes(services),
+                *documentation_routes(self.openapi),
+            ]
         )
         self.add_exception_handler(BillerJacketError, _tell)
         self.add_exception_handler(HTTPException, _tell_of_route)

@@ -5,7 +5,7 @@ said here, in the order the API promises: authentication, role, headers, body, s
 handler would read the body first and make floats of its numbers.
 
 An endpoint function takes a `Call`, the ids of its path, a query model (`Annotated[M, Query()]`)
-and a body model, and returns a `Reply`.
+and a body model, or the body's very bytes (`RawBody`), and returns a `Reply`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from fastapi.params import Query
+from fastapi.params import Body, Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.routing import Match
@@ -48,6 +48,9 @@ from backend.errors import IdempotencyKeyMissing, MalformedHeader, NotFound
 KEY_LENGTH_MAX = 255
 KEY_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]{1,255}$"
 _KEY = re.compile(KEY_PATTERN)
+
+# The body as it came: whoever takes it reads it himself.
+RawBody = Annotated[bytes, Body()]
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Reply]])
 
@@ -153,6 +156,7 @@ class Endpoint(APIRoute):
         self._ids = parameters.ids
         self.query_model = parameters.query
         self.body_model = parameters.body
+        self.takes_raw_body = parameters.takes_raw_body
         self._query_name = parameters.query_name
         self._body_name = parameters.body_name
         self._path_begins = declaration.path.partition("{")[0]
@@ -176,6 +180,8 @@ class Endpoint(APIRoute):
         arguments: dict[str, Any] = {}
         if self.body_model is not None:
             arguments[self._body_name] = await self._read(context.body, headers)
+        elif self.takes_raw_body:
+            arguments[self._body_name] = await context.body.read()
         if self.query_model is not None:
             given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
             arguments[self._query_name] = validated(self.query_model, given)
@@ -233,6 +239,7 @@ class _Parameters:
     query: type[BaseModel] | None
     body_name: str
     body: type[BaseModel] | None
+    takes_raw_body: bool
 
 
 def _parameters_of(declaration: Declaration) -> _Parameters:
@@ -240,12 +247,15 @@ def _parameters_of(declaration: Declaration) -> _Parameters:
     hints = typing.get_type_hints(declaration.function, include_extras=True)
     call, ids = "", []
     query_name, query, body_name, body = "", None, "", None
+    takes_raw_body = False
     for name in inspect.signature(declaration.function).parameters:
         kind = hints[name]
         if kind is Call:
             call = name
         elif f"{{{name}}}" in declaration.path:
             ids.append((name, kind is UUID))
+        elif kind is RawBody:
+            body_name, takes_raw_body = name, True
         elif typing.get_origin(kind) is typing.Annotated and isinstance(
             kind.__metadata__[0], Query
         ):
@@ -254,4 +264,4 @@ def _parameters_of(declaration: Declaration) -> _Parameters:
             body_name, body = name, kind
         else:
             raise TypeError(f"{declaration.function.__name__}: {name} is nothing an endpoint gets")
-    return _Parameters(call, tuple(ids), query_name, query, body_name, body)
+    return _Parameters(call, tuple(ids), query_name, query, body_name, body, takes_raw_body)

@@ -6,6 +6,7 @@ answer has, turns what nobody expected into a problem, and writes one line to th
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 # Machines ask these all the time; the log need not show it.
 _PROBES = frozenset({"/healthz", "/readyz"})
 _CONTEXT = "billerjacket.request"
+# The address of a provider's deliveries holds a token that is as good as a key.
+_TOKEN_IN_PATH = re.compile(r"(?<=^/api/webhooks/)([^/]*/)(?!replay$)([^/]{0,6})[^/]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,13 @@ class RequestContext:
 
     correlation_id: str
     body: Incoming
+
+
+def path_for_log(path: str) -> str:
+    """The path, and of a webhook endpoint's token only the beginning that people know it by."""
+    if not path.startswith("/api/webhooks/") or path.startswith("/api/webhooks/events/"):
+        return path
+    return _TOKEN_IN_PATH.sub(r"\1\2…", path, count=1)
 
 
 def context_of(scope: Scope) -> RequestContext:
@@ -80,10 +90,10 @@ class Entrance:
         try:
             await self._app(scope, receive, answer)
         except ClientGone:
-            log.info("http.client_gone", method=scope["method"], path=scope["path"])
+            log.info("http.client_gone", method=scope["method"], path=path_for_log(scope["path"]))
             return
         except Exception:
-            log.exception("http.failed", method=scope["method"], path=scope["path"])
+            log.exception("http.failed", method=scope["method"], path=path_for_log(scope["path"]))
             if status:
                 raise
             problem = problem_of(
@@ -99,7 +109,7 @@ class Entrance:
         write(
             "http.request",
             method=scope["method"],
-            path=scope["path"],
+            path=path_for_log(scope["path"]),
             status=status,
             duration_ms=round((time.perf_counter() - started) * 1000, 2),
         )

@@ -13,7 +13,9 @@ from pydantic import BaseModel
 
 from backend.api.endpoints import KEY_LENGTH_MAX, KEY_PATTERN, Endpoint, Idempotency
 from backend.api.problems import TITLES, TYPE_PREFIX
+from backend.api.routes.signed_webhooks import SIGNED_PATH
 from backend.api.schemas.common import Problem, Queued
+from backend.webhooks.providers import PROVIDERS
 
 TITLE = "BillerJacket API"
 VERSION = "1.0.0"
@@ -45,6 +47,7 @@ TAGS = [
     {"name": "Payments", "description": "Money received, applied, reversed."},
     {"name": "Dunning", "description": "Chasing what is overdue, and holding it."},
     {"name": "Communications", "description": "What was said to customers."},
+    {"name": "Webhooks", "description": "What payment providers say, stored and processed once."},
     {"name": "Health", "description": "Whether the process lives, and can do its work."},
     {"name": "Reports", "description": "Who owes how much, and what happened."},
 ]
@@ -99,6 +102,7 @@ _MEANINGS = {
     413: ("The body is larger than 1 MiB.", "body_too_large"),
     415: ("The body is not JSON.", "unsupported_media_type"),
     422: ("The input is invalid; `errors` names every field.", "invalid_input"),
+    429: ("Too many at once; others are not affected.", "too_many_requests"),
     503: ("The database cannot answer just now. Nothing changed.", "temporarily_unavailable"),
 }
 
@@ -154,6 +158,8 @@ def complete(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[st
         operation.setdefault("parameters", []).extend(_parameters(endpoint))
         if declared.body_is_optional:
             operation["requestBody"]["required"] = False
+        if endpoint.takes_raw_body:
+            _describe_delivery(operation)
         responses = operation["responses"]
         responses.pop("422", None)  # FastAPI's own idea of it.
         responses.update(_problems(endpoint))
@@ -175,6 +181,7 @@ def complete(document: dict[str, Any], endpoints: Iterable[Endpoint]) -> dict[st
         if declared.accepts_async:
             responses["202"] = _queued()
         operation["responses"] = dict(sorted(responses.items()))
+    document["paths"][SIGNED_PATH] = {"post": _signed_delivery()}
     return document
 
 
@@ -230,6 +237,8 @@ def _problems(endpoint: Endpoint) -> dict[str, Any]:
         statuses.add(404)
     if endpoint.body_model is not None:
         statuses.update((413, 415, 422))
+    if endpoint.takes_raw_body:
+        statuses.update((413, 422))
     if endpoint.query_model is not None or declared.idempotency is not Idempotency.NONE:
         statuses.add(422)
     return {
@@ -253,7 +262,7 @@ def _problem(status: int, path: str, rules: str | None) -> dict[str, Any]:
         example["errors"] = [{"field": "amount", "message": "must have at most 2 decimals"}]
     return {
         "description": meaning if rules is None else f"{rules} {meaning}",
-        "headers": _CORRELATION_HEADER | (_RETRY_AFTER if status == 503 else {}),
+        "headers": _CORRELATION_HEADER | (_RETRY_AFTER if status in (429, 503) else {}),
         "content": {
             "application/problem+json": {
                 "schema": {"$ref": "#/components/schemas/Problem"},
@@ -263,9 +272,106 @@ def _problem(status: int, path: str, rules: str | None) -> dict[str, Any]:
     }
 
 
+def _signed_delivery() -> dict[str, Any]:
+    """A provider's own delivery: no key, the signature says who sends it."""
+    operation: dict[str, Any] = {
+        "tags": ["Webhooks"],
+        "summary": "Deliver an event to a tenant's own address, signed by the provider.",
+        "description": "Made with `python -m backend webhook-endpoint create`. A Stripe account "
+        "signs with `Stripe-Signature`, others with the headers of the Standard Webhooks; the "
+        "time in it may differ from ours by five minutes, either way.",
+        "operationId": "deliver_signed_event",
+        "security": [],
+        "parameters": [
+            {"name": "provider", "in": "path", "required": True, "schema": {"type": "string"}},
+            {
+                "name": "endpoint_token",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string"},
+            },
+            _CORRELATION_PARAMETER,
+            _optional_header("Stripe-Signature", "`stripe`: the time, and the signatures."),
+            _optional_header("webhook-timestamp", "`standard`: seconds since 1970."),
+            _optional_header("webhook-signature", "`standard`: the signatures."),
+        ],
+        "responses": {
+            "202": {
+                "description": "Stored. The worker processes it.",
+                "headers": dict(_CORRELATION_HEADER),
+                "content": _content_of("Delivered"),
+            },
+            **{
+                str(status): _problem(status, SIGNED_PATH, rules)
+                for status, rules in (
+                    (401, "The address, or the signature, is unknown, or it is too old."),
+                    (404, "There is no such payment provider."),
+                    (413, None),
+                    (422, "The body is no event; it is kept, and `webhook_event_id` names it."),
+                    (429, None),
+                    (503, None),
+                )
+            },
+        },
+    }
+    _describe_delivery(operation)
+    operation["responses"] = dict(sorted(operation["responses"].items()))
+    return operation
+
+
+def _describe_delivery(operation: dict[str, Any]) -> None:
+    """What both ways of delivering an event have in common."""
+    operation["requestBody"] = {
+        "required": True,
+        "description": "The event as the provider sent it, to the byte. `standard`: `type` "
+        "(payment.succeeded, .failed, .refunded, .disputed, .dispute_closed), `timestamp`, and "
+        "`data` with `payment_id`, `amount`, `currency_code`, one of `invoice_id`, "
+        "`invoice_number`, `customer_id`, and `failure_code`, `refunded_amount` (all so far), "
+        "`dispute_id`, `outcome` (won or lost) where they belong.",
+        "content": {"application/json": {"schema": {"type": "object"}, "example": _EVENT}},
+    }
+    for parameter in operation["parameters"]:
+        if parameter["name"] == "provider":
+            parameter["schema"] = {"type": "string", "enum": sorted(PROVIDERS)}
+    operation["parameters"].append(
+        _optional_header("webhook-id", "`standard`: the event's id, which it needs.")
+    )
+    operation["responses"]["200"] = {
+        "description": "The event is known; this is its id.",
+        "headers": dict(_CORRELATION_HEADER),
+        "content": _content_of("Delivered"),
+    }
+
+
+_EVENT = {
+    "type": "payment.succeeded",
+    "timestamp": "2026-03-20T15:21:08Z",
+    "data": {
+        "payment_id": "pay_8842",
+        "amount": "500.00",
+        "currency_code": "USD",
+        "invoice_number": "INV-000042",
+    },
+}
+
+
+def _optional_header(name: str, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+    }
+
+
+def _content_of(model: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}}
+
+
 def _queued() -> dict[str, Any]:
     return {
         "description": "Queued: the caller preferred not to wait.",
         "headers": dict(_CORRELATION_HEADER),
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Queued"}}},
+        "content": _content_of("Queued"),
     }

@@ -242,6 +242,7 @@ CROSS_TENANT = {
     "backend/support": "the platform's own see every dead letter, and carry out what was asked",
     "backend/tenants/service.py": "tenants are made and switched off by the platform",
     "backend/verification": "everything is verified",
+    "backend/webhooks/endpoints.py": "a provider's delivery is known by its token alone",
 }
 
 

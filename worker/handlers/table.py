@@ -1,7 +1,4 @@
-"""Which handler serves which message. What is not listed here is dead-lettered as unknown.
-
-The messages of webhooks are known to the contracts but not served in this version.
-"""
+"""Which handler serves which message. What is not listed here is dead-lettered as unknown."""
 
 from __future__ import annotations
 
@@ -12,11 +9,14 @@ from backend.messaging.contracts import (
     EvaluateDunning,
     InvoiceEmailRequested,
     ReceiptEmailRequested,
+    WebhookReceived,
+    WebhookReplayRequested,
 )
 from worker.dispatch import Handlers
 from worker.handlers.dunning import evaluate
 from worker.handlers.email import send_again, send_dunning, send_invoice, send_receipt
 from worker.handlers.payments import apply_payment
+from worker.handlers.webhooks import receive, replay
 
 HANDLERS: Handlers = {
     InvoiceEmailRequested: send_invoice,
@@ -25,4 +25,6 @@ HANDLERS: Handlers = {
     EmailSendRequested: send_again,
     EvaluateDunning: evaluate,
     ApplyPayment: apply_payment,
+    WebhookReceived: receive,
+    WebhookReplayRequested: replay,
 }

@@ -41,7 +41,6 @@ class Provider(Protocol):
     """One payment provider. Its `name` is part of the addresses."""
 
     name: str
-    signature_headers: tuple[str, ...]
 
     def prepare(self) -> None:
         """Load what is slow to load, before the first delivery waits for it."""

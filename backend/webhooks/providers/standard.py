@@ -39,6 +39,7 @@ from backend.webhooks.providers.base import (
 from backend.webhooks.secrets import bytes_in
 
 _ID, _TIMESTAMP, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+_HEADERS = (_ID, _TIMESTAMP, _SIGNATURE)
 _SECRET_BYTES_MIN, _SECRET_BYTES_MAX = 24, 64
 _SIGNATURES_MAX = 20
 
@@ -47,7 +48,6 @@ class Standard:
     """Events in our documented shape, signed by the Standard Webhooks scheme."""
 
     name = "standard"
-    signature_headers = (_ID, _TIMESTAMP, _SIGNATURE)
 
     def prepare(self) -> None:
         _verifier()
@@ -64,12 +64,12 @@ class Standard:
         _event_id(headers)
 
     def verify(self, body: bytes, headers: Headers, secrets: Sequence[str], now: datetime) -> None:
-        missing = [name for name in self.signature_headers if not headers.get(name)]
+        missing = [name for name in _HEADERS if not headers.get(name)]
         if missing:
             raise NotAuthentic(f"there is no {missing[0]} header")
         if len(headers[_SIGNATURE].split()) > _SIGNATURES_MAX:
             raise NotAuthentic("there are too many signatures")
-        signed = {name: headers[name] for name in self.signature_headers}
+        signed = {name: headers[name] for name in _HEADERS}
         # Every secret is tried, so that the time it takes tells nothing of which one fits.
         problems = [_problem(body, signed, secret) for secret in secrets]
         if None not in problems:

@@ -50,7 +50,6 @@ class Stripe:
     """Events of a Stripe account. The payment's id is that of its payment intent."""
 
     name = "stripe"
-    signature_headers = (_HEADER,)
 
     def prepare(self) -> None:
         _verifier()

@@ -10,7 +10,7 @@ from jsonschema_rs import Draft202012Validator, validator_for
 
 from tests.contract.api.house import House
 
-# contract.md's table of endpoints, without the webhooks.
+# contract.md's table of endpoints.
 ENDPOINTS = {
     "/api/customers": "get post",
     "/api/customers/{customer_id}": "get patch",
@@ -33,6 +33,11 @@ ENDPOINTS = {
     "/api/dunning/plans/{dunning_plan_id}": "patch",
     "/api/communications": "get",
     "/api/communications/{communication_id}": "get",
+    "/api/webhooks/{provider}": "post",
+    "/api/webhooks/{provider}/{endpoint_token}": "post",
+    "/api/webhooks/events": "get",
+    "/api/webhooks/events/{webhook_event_id}": "get",
+    "/api/webhooks/{webhook_event_id}/replay": "post",
     "/api/billing-summary": "get",
     "/api/reports/aging": "get",
     "/api/trace/{any_id}": "get",
@@ -44,10 +49,15 @@ _QUERIES = {
     "/api/invoices": "status customer_id due_before due_after external_reference_id q limit cursor",
     "/api/payments": "customer_id invoice_id status limit cursor",
     "/api/communications": "customer_id invoice_id type limit cursor",
+    "/api/webhooks/events": "provider status event_type external_event_id limit cursor",
     "/api/billing-summary": "customer_id external_reference_id",
     "/api/reports/aging": "as_of",
     "/api/dunning/preview": "as_of",
 }
+# Who delivers there has no key: the signature says who it is.
+SIGNED = "/api/webhooks/{provider}/{endpoint_token}"
+# What comes as the provider wrote it is no JSON body of ours.
+RAW = {SIGNED, "/api/webhooks/{provider}"}
 _BODIES = {
     "NewCustomer": "display_name email phone billing_address payment_terms_days external_source "
     "external_reference_id",
@@ -99,6 +109,16 @@ def test_every_query_parameter_and_every_field_of_a_body_is_there(document: dict
         assert set(schemas[name]["properties"]) >= set(fields.split()), name
 
 
+def test_an_event_of_a_provider_is_described_the_same_for_both_ways(document: dict[str, Any]):
+    for path in RAW:
+        operation = document["paths"][path]["post"]
+        parameters = {one["name"]: one for one in operation["parameters"]}
+        assert parameters["provider"]["schema"]["enum"] == ["standard", "stripe"]
+        assert "webhook-id" in parameters
+        assert set(operation["responses"]) >= {"200", "202", "404", "422"}
+    assert "Retry-After" in document["paths"][SIGNED]["post"]["responses"]["429"]["headers"]
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any], house: House):
     text = house.client.get("/api/openapi.json").text
     for reference in set(re.findall(r'"#/components/([^"]+)"', text)):
@@ -111,11 +131,13 @@ def test_every_operation_tells_what_can_go_wrong_as_a_problem(document: dict[str
         if not path.startswith("/api/"):
             continue
         statuses = set(operation["responses"])
-        assert {"400", "401", "403", "503"} <= statuses, (path, method)
+        by_key = set() if path == SIGNED else {"400", "403"}
+        assert {"401", "503"} | by_key <= statuses, (path, method)
         if "{" in path:
             assert "404" in statuses, (path, method)
         if "requestBody" in operation:
-            assert {"413", "415", "422"} <= statuses, (path, method)
+            json_only = set() if path in RAW else {"415"}
+            assert {"413", "422"} | json_only <= statuses, (path, method)
         for status, response in operation["responses"].items():
             assert response["description"], (path, method, status)
             if status >= "400":
@@ -133,9 +155,12 @@ def test_every_operation_has_words_and_its_headers(document: dict[str, Any]):
             continue
         assert operation["operationId"] not in seen
         seen.add(operation["operationId"])
-        assert operation["security"] == [{"ApiKey": [], "Tenant": []}]
         parameters = {one["name"]: one for one in operation.get("parameters", [])}
         assert "X-Correlation-Id" in parameters
+        if path == SIGNED:
+            assert operation["security"] == []
+            continue
+        assert operation["security"] == [{"ApiKey": [], "Tenant": []}]
         assert ("Idempotency-Key" in parameters) == (method == "post")
         if method == "post":
             moves_money = path.startswith("/api/payments")
