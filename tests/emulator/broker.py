@@ -64,6 +64,13 @@ class Queue:
         self._starts: list[tuple[float, int]] = []
         self._seen: OrderedDict[str, float] = OrderedDict()
 
+    def clear(self) -> None:
+        """Forget all messages, also those that would make others duplicates."""
+        for known in (self._messages, self._order, self._ready, self._locked, self._lock_ends):
+            known.clear()
+        self._starts.clear()
+        self._seen.clear()
+
     # Coming in.
 
     def put(self, content: Content) -> int:

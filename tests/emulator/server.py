@@ -234,6 +234,15 @@ class Emulator:
 
         return self.run(bury)
 
+    def clear(self) -> None:
+        """Empty all queues. Clients stay connected; what they hold, they hold no more."""
+
+        def empty() -> None:
+            for queue in self._broker:
+                queue.clear()
+
+        self.run(empty)
+
     def _queue(self, name: str) -> Queue:
         queue = self._broker.find(name)
         assert queue is not None, f"there is no queue {name}"
