@@ -194,7 +194,7 @@ def _search() -> rx.Component:
                     key=state.wanted,
                     placeholder="Paste an id",
                     auto_complete="off",
-                    spell_check="false",
+                    spell_check=False,
                     max_length=ID_LENGTH_MAX,
                     aria_describedby="f-id-hint",
                     custom_attrs={"data-hotkey": "/"},
