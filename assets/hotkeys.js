@@ -3,6 +3,7 @@
 //   data-hotkey="/"      the key focuses the field, or clicks the control
 //   data-copy="text"     a click copies the text and says so in the page's status line
 //   data-toggle="id"     a click opens or closes what the id names (aria-expanded)
+//   data-age="3"         on <time>: its age in seconds when it came; the text is kept up to date
 //
 // It also leads the focus: into a page reached by a link, and back from a dialog.
 //
@@ -83,5 +84,27 @@
     // A page chosen from the menu closes it.
     const chosen = origin && origin.closest(".side a");
     if (chosen) document.querySelectorAll(".menu-toggle").forEach((b) => b.setAttribute("aria-expanded", "false"));
+  });
+
+  // The server says how old something is once; from then on the browser counts. The text belongs
+  // to this script alone: the element comes without any.
+  const ages = new WeakMap();
+  const ago = (seconds) => {
+    for (const [unit, length] of [["d", 86400], ["h", 3600], ["min", 60]]) {
+      if (seconds >= length) return `${Math.floor(seconds / length)} ${unit} ago`;
+    }
+    return `${seconds} s ago`;
+  };
+  const count = () => {
+    for (const it of document.querySelectorAll("time[data-age]")) {
+      const said = `${it.dateTime} ${it.dataset.age}`;
+      if (ages.get(it)?.said !== said) ages.set(it, { said, at: Date.now() - 1000 * Number(it.dataset.age) });
+      const text = ago(Math.max(0, Math.round((Date.now() - ages.get(it).at) / 1000)));
+      if (it.textContent !== text) it.textContent = text;
+    }
+  };
+  setInterval(count, 1000);
+  new MutationObserver(count).observe(document, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["datetime", "data-age"],
   });
 })();

@@ -83,6 +83,14 @@ def size(number_of_bytes: int) -> str:
     return f"{number_of_bytes} B" if unit == "B" else f"{amount.quantize(Decimal('0.1'))} {unit}"
 
 
+def duration(seconds: int) -> str:
+    """How long something has lasted, in its largest unit: `40 s`, `5 min`, `2 h`, `3 d`."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:,} {unit}"
+    return f"{seconds} s"
+
+
 @dataclass(frozen=True, slots=True)
 class When:
     """An instant for `<time>`: what is shown, the exact time on hover, and the machine's form."""

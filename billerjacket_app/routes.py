@@ -113,9 +113,9 @@ def login(*, then: str = "", problem: str = "") -> str:
     return with_query(LOGIN, {"next": "" if then == DASHBOARD else then, "problem": problem})
 
 
-def trace(correlation_id: object) -> str:
-    """Everything that happened under one correlation id."""
-    return with_query(TRACE, {"id": correlation_id})
+def trace(any_id: object, **query: object) -> str:
+    """Everything that is known about an id, a correlation id or another; page."""
+    return with_query(TRACE, {"id": any_id, **query})
 
 
 def safe_next(target: str) -> str:

@@ -25,9 +25,10 @@ log = structlog.get_logger(__name__)
 class Heartbeat:
     """The heartbeat of this process."""
 
-    def __init__(self, db: Database, ended: threading.Event) -> None:
+    def __init__(self, db: Database, ended: threading.Event, beat_seconds: float) -> None:
         self._db = db
         self._ended = ended
+        self._beat_seconds = beat_seconds
         self._worker = WorkerProcess.this(db.clock())
         self._actor = platform_system("heartbeat")
 
@@ -45,17 +46,18 @@ class Heartbeat:
         except Busy as busy:
             # At the next beat the database may be there again.
             log.warning("worker.heartbeat_missed", problem=describe(busy))
-        self._ended.wait(BEAT_SECONDS)
+        self._ended.wait(self._beat_seconds)
 
     def _say(self, *, is_last: bool) -> None:
         run(self._db, self._actor, beat, self._worker, is_last=is_last)
 
 
 @contextmanager
-def heartbeat(db: Database) -> Iterator[None]:
+def heartbeat(db: Database, *, beat_seconds: float = BEAT_SECONDS) -> Iterator[None]:
     """Let everybody see that this worker lives until the block ends, and then that it ended."""
     ended = threading.Event()
-    thread = threading.Thread(target=Heartbeat(db, ended).live, name="heartbeat", daemon=True)
+    heart = Heartbeat(db, ended, beat_seconds)
+    thread = threading.Thread(target=heart.live, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield

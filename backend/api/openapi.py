@@ -112,6 +112,28 @@ _READY = {
     "properties": {
         "status": {"const": "ready"},
         "checks": {"type": "object", "additionalProperties": {"const": "ok"}},
+        "worker": {
+            "type": "object",
+            "description": "A process without a worker is ready all the same.",
+            "properties": {
+                "running": {"type": "boolean"},
+                "last_seen_seconds": {"type": ["integer", "null"]},
+            },
+        },
+        "queues": {
+            "type": "object",
+            "description": "By name of the queue. Null is what the queue does not tell just now.",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {
+                    "unsent": {"type": "integer", "description": "On the way to the queue."},
+                    "active": {"type": ["integer", "null"]},
+                    "scheduled": {"type": ["integer", "null"]},
+                    "dead": {"type": ["integer", "null"]},
+                    "oldest_seconds": {"type": ["integer", "null"]},
+                },
+            },
+        },
     },
     "required": ["status", "checks"],
 }

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    NonNegativeInt,
+    StringConstraints,
+    ValidationError,
+)
 
 from backend.messaging.contracts import MESSAGE, MESSAGE_TYPES, AnyMessage
 
@@ -24,7 +31,10 @@ class UnknownMessageType(Exception):
 
 
 class Envelope(BaseModel):
-    """Who asked for what, when, and on whose behalf; fields we do not know are ignored."""
+    """Who asked for what, when, and on whose behalf; fields we do not know are ignored.
+
+    `resubmission` counts how often people have sent the message again; its id stays the same.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -37,6 +47,7 @@ class Envelope(BaseModel):
     external_reference_id: str | None = None
     requested_by_user_id: UUID | None = None
     occurred_at: AwareDatetime
+    resubmission: NonNegativeInt = 0
     payload: dict[str, object]
 
 

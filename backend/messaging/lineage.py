@@ -25,4 +25,9 @@ def resubmission_of(message_id: str) -> int:
 
 def retry_id(message_id: str) -> str:
     """The id of the next copy of a message."""
-    return f"{original_id(message_id)}:retry-{resubmission_of(message_id) + 1}"
+    return copy_id(original_id(message_id), resubmission_of(message_id) + 1)
+
+
+def copy_id(original: str, number: int) -> str:
+    """The id of a message's copy with this number, the first being 1."""
+    return f"{original}:retry-{number}"

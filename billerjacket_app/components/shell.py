@@ -30,6 +30,8 @@ _NAVIGATION = (
     ("payments", "Payments", "banknote", routes.PAYMENTS),
     ("mailbox", "Mailbox", "mail", routes.MAILBOX),
 )
+# For those who may use the support tools.
+_SUPPORT = (("trace", "Trace", "route", routes.TRACE),)
 
 
 def page(
@@ -137,6 +139,17 @@ def _side(section: str) -> rx.Component:
         rx.el.div(
             rx.el.nav(
                 rx.el.ul(*(_nav_item(item, section) for item in _NAVIGATION)),
+                rx.cond(
+                    SessionState.is_support,
+                    rx.fragment(
+                        rx.el.h2("Support", id="nav-support"),
+                        rx.el.ul(
+                            *(_nav_item(item, section) for item in _SUPPORT),
+                            aria_labelledby="nav-support",
+                        ),
+                    ),
+                    rx.fragment(),
+                ),
                 aria_label="Main",
             ),
             _who(),

@@ -13,6 +13,7 @@ from billerjacket_app.pages import (
     payment,
     payments,
     register,
+    support_trace,
 )
 
 ALL = (
@@ -28,5 +29,6 @@ ALL = (
     payments,
     payment,
     mailbox,
+    support_trace,
     not_found,
 )

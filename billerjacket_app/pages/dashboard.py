@@ -19,7 +19,8 @@ from billerjacket_app import routes, theme
 from billerjacket_app.components import basic, figures, shell, states, table
 from billerjacket_app.components.figures import AgingBucket, CashColumn
 from billerjacket_app.page_state import PageState
-from billerjacket_app.pages import rows
+from billerjacket_app.pages import health_strip, rows
+from billerjacket_app.pages.health_strip import HealthState
 from billerjacket_app.pages.rows import InvoiceRow, PaymentRow
 from billerjacket_app.session import SessionState
 
@@ -295,6 +296,7 @@ def page() -> rx.Component:
         states.body(
             state,
             rx.el.div(
+                health_strip.strip(),
                 _first_steps(),
                 rx.foreach(state.currencies, _currency),
                 _lists(),
@@ -318,5 +320,8 @@ def page() -> rx.Component:
 def register(app: rx.App) -> None:
     """Add the page."""
     app.add_page(
-        page, route=routes.DASHBOARD, title="Dashboard · BillerJacket", on_load=DashboardState.load
+        page,
+        route=routes.DASHBOARD,
+        title="Dashboard · BillerJacket",
+        on_load=[DashboardState.load, HealthState.watch],
     )

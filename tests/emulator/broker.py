@@ -9,15 +9,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import os
-import time
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import IntEnum
-from uuid import UUID
 
 from tests.emulator.content import Content
+from tests.emulator.stored import Clock, State, Stored
 
 DEAD_LETTERS = "/$DeadLetterQueue"
 MAX_DELIVERIES_REASON = "MaxDeliveryCountExceeded"
@@ -29,74 +27,6 @@ class LockLost(Exception):
 
 class NotThere(Exception):
     """There is no such message, or not in the state asked for."""
-
-
-class Clock:
-    """The broker's time: the real one, plus what a test has let pass.
-
-    Everything the broker decides and most of what it tells is on this clock: when a message was
-    queued, when a scheduled one is due, the window of duplicates. Only when a lock ends is told in
-    real time (`in_real_time`), because clients compare it with their own clock.
-    """
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-    def in_real_time(self, instant: float) -> float:
-        """What a clock that nobody has moved shows at an instant."""
-        return instant - self.ahead
-
-
-class State(IntEnum):
-    """As the service numbers them in `x-opt-message-state`."""
-
-    ACTIVE = 0
-    DEFERRED = 1
-    SCHEDULED = 2
-
-
-class Stored:
-    """A message in a queue. Locked while it has a token."""
-
-    __slots__ = (
-        "content",
-        "delivery_count",
-        "enqueued_at",
-        "locked_until",
-        "sequence_number",
-        "state",
-        "token",
-    )
-
-    def __init__(self, content: Content, sequence_number: int, enqueued_at: float) -> None:
-        self.content = content
-        self.sequence_number = sequence_number
-        self.enqueued_at = enqueued_at
-        self.delivery_count = 0
-        self.state = State.ACTIVE
-        self.token: bytes | None = None
-        self.locked_until = 0.0
-
-    def as_seen(self) -> bytes:
-        """The message as a peek shows it."""
-        return self.content.deliver(
-            delivery_count=self.delivery_count,
-            sequence_number=self.sequence_number,
-            enqueued_at=self.enqueued_at,
-            state=self.state,
-        )
-
-    def as_delivered(self, clock: Clock) -> bytes:
-        """The message as its receiver gets it."""
-        return self.content.deliver(
-            delivery_count=self.delivery_count,
-            sequence_number=self.sequence_number,
-            enqueued_at=self.enqueued_at,
-            locked_until=clock.in_real_time(self.locked_until) if self.token else None,
-        )
 
 
 @dataclass(frozen=True)
@@ -133,6 +63,13 @@ class Queue:
         self._lock_ends: list[tuple[float, int, bytes]] = []
         self._starts: list[tuple[float, int]] = []
         self._seen: OrderedDict[str, float] = OrderedDict()
+
+    def clear(self) -> None:
+        """Forget all messages, also those that would make others duplicates."""
+        for known in (self._messages, self._order, self._ready, self._locked, self._lock_ends):
+            known.clear()
+        self._starts.clear()
+        self._seen.clear()
 
     # Coming in.
 
@@ -383,13 +320,3 @@ class Broker:
         """Do what has become due everywhere; gives when the next thing will be."""
         instants = [due for queue in self if (due := queue.tick()) is not None]
         return min(instants, default=None)
-
-
-def token_of(lock_token: UUID) -> bytes:
-    """The delivery tag of a lock token: the service writes its tokens in .NET's order of bytes."""
-    return lock_token.bytes_le
-
-
-def lock_token_of(token: bytes) -> UUID:
-    """The lock token that a delivery tag stands for."""
-    return UUID(bytes_le=token)

@@ -6,7 +6,7 @@ import asyncio
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from tests.emulator.codec import Array, DecodeError, Symbol, Ubyte, Uint, Ushort
+from tests.emulator.decoding import DecodeError
 from tests.emulator.frames import (
     AMQP_HEADER,
     FRAME_SIZE_MAX,
@@ -19,6 +19,7 @@ from tests.emulator.frames import (
     write_frame,
 )
 from tests.emulator.session import Session
+from tests.emulator.values import Array, Symbol, Ubyte, Uint, Ushort
 
 if TYPE_CHECKING:
     from tests.emulator.host import Host

@@ -9,19 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.emulator.codec import (
-    Described,
-    Int,
-    Symbol,
-    Timestamp,
-    Ubyte,
-    Uint,
-    Ulong,
-    compound,
-    decode,
-    encode,
-    end_of,
-)
+from tests.emulator.decoding import decode, end_of
+from tests.emulator.encoding import compound, encode
+from tests.emulator.values import Described, Int, Symbol, Timestamp, Ubyte, Uint, Ulong
 
 # The message format of a batch: one message whose data sections are messages.
 BATCH_FORMAT = 0x80013700

@@ -6,7 +6,9 @@ from enum import IntEnum
 from struct import Struct
 from typing import Any
 
-from tests.emulator.codec import DecodeError, Described, Symbol, Uint, Ulong, decode, encode
+from tests.emulator.decoding import DecodeError, decode
+from tests.emulator.encoding import encode
+from tests.emulator.values import Described, Symbol, Uint, Ulong
 
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"

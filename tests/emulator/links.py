@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.emulator import nodes
 from tests.emulator.broker import Queue
-from tests.emulator.codec import DecodeError
 from tests.emulator.content import Content, messages_in
+from tests.emulator.decoding import DecodeError
 from tests.emulator.frames import accepted, error, rejected
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tests.emulator.broker import LockLost, NotThere, Queue, lock_token_of, token_of
-from tests.emulator.codec import Array, Int, Symbol, Timestamp
+from tests.emulator.broker import LockLost, NotThere, Queue
 from tests.emulator.content import Content, read_request, write_answer
+from tests.emulator.stored import lock_token_of, token_of
+from tests.emulator.values import Array, Int, Symbol, Timestamp
 
 if TYPE_CHECKING:
     from tests.emulator.session import Session

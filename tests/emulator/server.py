@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
-from tests.emulator.broker import DEAD_LETTERS, Broker, Clock, Queue, Rules, State, Stored
+from tests.emulator.broker import DEAD_LETTERS, Broker, Queue, Rules
 from tests.emulator.content import Content, write_message
 from tests.emulator.faults import Faults
 from tests.emulator.host import HOST, Host
+from tests.emulator.stored import Clock, State, Stored
 
 DEFAULT_QUEUES = ("email-send", "dunning-evaluate", "payment-commands", "webhook-ingest")
 # As the service has it: an idle connection is closed after four minutes.
@@ -232,6 +233,15 @@ class Emulator:
             return numbers
 
         return self.run(bury)
+
+    def clear(self) -> None:
+        """Empty all queues. Clients stay connected; what they hold, they hold no more."""
+
+        def empty() -> None:
+            for queue in self._broker:
+                queue.clear()
+
+        self.run(empty)
 
     def _queue(self, name: str) -> Queue:
         queue = self._broker.find(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.emulator.broker import LockLost, Queue
-from tests.emulator.codec import Described, Uint, Ulong, Ushort
 from tests.emulator.frames import (
     Code,
     Outcome,
@@ -16,6 +15,7 @@ from tests.emulator.frames import (
     write_transfers,
 )
 from tests.emulator.links import AnswerLink, Link, ReceiverLink, RequestLink, SenderLink
+from tests.emulator.values import Described, Uint, Ulong, Ushort
 
 if TYPE_CHECKING:
     from tests.emulator.connection import Connection

@@ -1,0 +1,107 @@
+"""The SDK as a test drives it: both of its faces behind one set of plain calls."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from azure.servicebus.aio import ServiceBusClient as AsyncServiceBusClient
+
+from tests.emulator import Emulator
+
+QUEUE = "email-send"
+DEAD = "deadletter"
+# Against an emulator on this machine nothing is worth waiting for.
+_QUICK: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.01, "retry_mode": "fixed"}
+
+
+class Sdk:
+    """Clients of an emulator, of the one kind or the other.
+
+    Opening and closing a sender or receiver takes the SDK half a second each: they are kept from
+    test to test, so a receiver must never ask for more messages than there are.
+    """
+
+    def __init__(self, emulator: Emulator, *, is_aio: bool) -> None:
+        self.is_aio = is_aio
+        self._loop = asyncio.new_event_loop()
+        kind = AsyncServiceBusClient if is_aio else ServiceBusClient
+        self._client: Any = kind.from_connection_string(emulator.connection_string, **_QUICK)
+        self._handlers: dict[Any, Any] = {}
+
+    def do(self, result: Any) -> Any:
+        """What a call of the SDK gives, awaited where it has to be."""
+        return self._loop.run_until_complete(result) if inspect.isawaitable(result) else result
+
+    def do_all(self, results: list[Any]) -> list[Any]:
+        """Several calls, all at once where the SDK can."""
+        if not self.is_aio:
+            return results
+
+        async def together() -> list[Any]:
+            return await asyncio.gather(*results, return_exceptions=True)
+
+        return self._loop.run_until_complete(together())
+
+    def sender(self, queue: str = QUEUE) -> Any:
+        """The sender to a queue, opened."""
+        return self._kept(("to", queue), lambda: self._client.get_queue_sender(queue))
+
+    def receiver(self, queue: str = QUEUE, **options: Any) -> Any:
+        """The receiver of a queue with these options, opened."""
+        key = (queue, *sorted(options.items()))
+        return self._kept(key, lambda: self._client.get_queue_receiver(queue, **options))
+
+    def new_receiver(self, queue: str = QUEUE, **options: Any) -> Any:
+        """A receiver of this test's own, not opened."""
+        return self._client.get_queue_receiver(queue, **options)
+
+    def _kept(self, key: Any, make: Any) -> Any:
+        if key not in self._handlers:
+            handler = make()
+            self.do(handler._open_with_retry())
+            self._handlers[key] = handler
+        return self._handlers[key]
+
+    def send(self, *messages: ServiceBusMessage, queue: str = QUEUE) -> None:
+        """Send messages: one as it is, several as a batch."""
+        what = messages[0] if len(messages) == 1 else list(messages)
+        self.do(self.sender(queue).send_messages(what))
+
+    def receive(self, count: int = 1, **where: Any) -> list[Any]:
+        """Receive messages that are there."""
+        messages = self.do(self.receiver(**where).receive_messages(count, max_wait_time=5))
+        assert len(messages) == count
+        return list(messages)
+
+    def receive_one(self, **where: Any) -> Any:
+        """Receive the one message that is there."""
+        return self.receive(1, **where)[0]
+
+    def close(self) -> None:
+        """Close everything, at the same time because the SDK takes its time over each."""
+        handlers = list(self._handlers.values())
+        if self.is_aio:
+            self.do_all([handler.close() for handler in handlers])
+        else:
+            with ThreadPoolExecutor(len(handlers) or 1) as pool:
+                list(pool.map(lambda handler: handler.close(), handlers))
+        self.do(self._client.close())
+        self._loop.close()
+
+
+@dataclass
+class Wired:
+    """An emulator and the SDK connected to it."""
+
+    emulator: Emulator
+    sdk: Sdk
+
+
+def message(message_id: str, body: bytes = b"{}", **more: Any) -> ServiceBusMessage:
+    """A message as our senders write them."""
+    return ServiceBusMessage(body, message_id=message_id, **more)
