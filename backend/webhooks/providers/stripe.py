@@ -36,7 +36,7 @@ from backend.webhooks.providers.base import (
 _HEADER = "stripe-signature"
 # One time, first, and signatures of any scheme. Stricter than the library, so that the time that
 # is checked is the time that was signed.
-_FORM = re.compile(r"t=([0-9]{1,12})((?:,[A-Za-z0-9]{1,16}=[A-Za-z0-9+/_=-]{1,200}){1,20})")
+_FORM = re.compile(r"t=([0-9]{1,12})((?:,(?!t=)[A-Za-z0-9]{1,16}=[A-Za-z0-9+/_=-]{1,200}){1,20})")
 _SECRET = re.compile(r"[\x21-\x7e]{8,500}")
 
 # Currencies that Stripe counts in whole units. It counts UGX and ISK in hundredths, although they
