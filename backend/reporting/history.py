@@ -164,6 +164,51 @@ def _applied(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
     return f"Credit of {context.share(after)} applied", None
 
 
+def _amount_and_share(data: Data, context: Context) -> tuple[str, str | None]:
+    """What of a sum concerns this invoice, and the whole when that is more."""
+    whole = context.money(data["amount"])
+    if context.invoice_id is None:
+        return whole, None
+    share = context.share(data)
+    return share, None if share == whole else f"Of {whole}"
+
+
+def _refunded(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    amount, of = _amount_and_share(after, context)
+    return f"Payment refunded: {amount} taken back", of
+
+
+def _disputed(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    amount, of = _amount_and_share(after, context)
+    return f"Payment disputed: {amount} taken back", of
+
+
+def _dispute_won(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    if context.invoice_id is not None:
+        amount, of = _amount_and_share(after, context)
+        return f"Dispute won: {amount} applied again", of
+    return f"Dispute won: {context.money(after['amount'])} is back", None
+
+
+def _dispute_lost(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    amount, of = _amount_and_share(after, context)
+    return f"Dispute lost: {amount} stays taken", of
+
+
+def _dispute_lowered(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    return f"Disputed amount lowered by {context.money(after['amount'])}", "It was refunded"
+
+
+def _claim_noted(before: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    amount = "" if after["amount"] is None else f" of {context.money(after['amount'])}"
+    kind, end = str(after["kind"]), after["closed_as"]
+    verb = f"{end}" if end else ("told again" if before else "told")
+    return (
+        f"{kind.capitalize()}{amount} {verb}",
+        f"By {after['provider']}, of its payment {after['external_payment_id']}",
+    )
+
+
 def _step_taken_back(before: Data, after: Data, _: Context) -> tuple[str, str | None]:
     return f"Reminder step {before['step_number']} not sent", after.get("reason")
 
@@ -203,6 +248,12 @@ _TELLINGS: dict[str, Telling] = {
     "payment.recorded": _recorded,
     "payment.applied": _applied,
     "payment.reversed": _said("Payment reversed"),
+    "payment.refunded": _refunded,
+    "payment.disputed": _disputed,
+    "payment.dispute_won": _dispute_won,
+    "payment.dispute_lost": _dispute_lost,
+    "payment.dispute_lowered": _dispute_lowered,
+    "provider_claim.noted": _claim_noted,
     "dunning.step_taken_back": _step_taken_back,
     "dunning.notice_queued": _notice_queued,
     "dunning.evaluated": _evaluated,

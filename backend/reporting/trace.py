@@ -41,6 +41,7 @@ from backend.webhooks.models import WEBHOOK_EVENTS
 _ENTITY_TYPES = (
     "invoice",
     "payment",
+    "provider_claim",
     "customer",
     "communication",
     "dunning_run",
@@ -97,7 +98,15 @@ _THE_PROVIDERS_EVENT = _query(
     _W.c.provider == sa.bindparam("provider"),
     _W.c.external_event_id == sa.bindparam("external_event_id"),
 )
+_THE_PAYMENTS = sa.select(_P.c.external_payment_id).where(_P.c.tenant_id == TENANT, _P.c.id == _ID)
 _OF_THE_PAYMENT: tuple[Query, ...] = (
+    # What the provider tried before it succeeded.
+    _query(
+        ATTEMPTS,
+        _A.c.external_provider.in_(_THE_PAYMENTS.with_only_columns(_P.c.external_provider)),
+        _A.c.external_payment_id.in_(_THE_PAYMENTS),
+        _A.c.external_at.is_not(None),
+    ),
     _query(LEDGER, of_entries(ENTRIES.c.payment_id == _ID)),
     _query(
         ATTEMPTS,
