@@ -8,6 +8,7 @@ from typing import Any
 
 from backend.actor import Actor
 from backend.db.engine import Database
+from backend.invoices.queries import InvoiceView, get_invoice
 from backend.payments.queries import PaymentView, find_external_payment
 from backend.unit_of_work import read, run
 from backend.verification.service import verify_books
@@ -66,6 +67,11 @@ class Teller:
         found = read(self.db, self.actor, find_external_payment, self.provider, payment)
         assert found is not None
         return found
+
+    def balances(self, *invoices: InvoiceView) -> list[str]:
+        """What is due on each of the invoices."""
+        found = [read(self.db, self.actor, get_invoice, one.invoice_id) for one in invoices]
+        return [str(one.balance_due) for one in found]
 
     def amounts(self, payment: str = PAYMENT) -> dict[str, str]:
         """Where the payment's money is, what is nothing left out."""

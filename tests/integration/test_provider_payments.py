@@ -1,6 +1,7 @@
 """A provider says that a payment succeeded or failed: it is in the books once, where it belongs."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -188,7 +189,7 @@ def test_money_in_another_currency_than_the_invoices_is_credit_in_that_currency(
 
 @pytest.mark.parametrize("named", [{"invoice_id": new_id()}, {"invoice_number": "INV-9"}])
 def test_money_for_an_unknown_invoice_is_credit_when_the_customer_is_known(
-    customer: CustomerView, stripe: Teller, named: dict[str, object]
+    customer: CustomerView, stripe: Teller, named: dict[str, Any]
 ):
     effect = stripe.paid(customer_id=customer.customer_id, **named)
     assert (effect.outcome, effect.codes) == (Outcome.KEPT_AS_CREDIT, ("unknown_invoice",))
@@ -211,7 +212,7 @@ def test_money_that_is_nobodys_is_refused_with_what_to_do(
     actor: Actor,
     customer: CustomerView,
     stripe: Teller,
-    named: dict[str, object],
+    named: dict[str, Any],
     code: str,
 ):
     make_invoice(db, actor, customer.customer_id)
@@ -238,11 +239,12 @@ def test_another_tenants_invoice_and_customer_are_unknown(
 ):
     theirs = make_customer(db, stranger)
     invoice = make_invoice(db, stranger, theirs.customer_id)
-    for named in (
+    ways: list[dict[str, Any]] = [
         {"invoice_id": invoice.invoice_id},
         {"customer_id": theirs.customer_id},
         {"invoice_number": invoice.invoice_number},
-    ):
+    ]
+    for named in ways:
         with pytest.raises(RuleRefused):
             stripe.paid(**named)
     Teller(db, stranger).paid(invoice_id=invoice.invoice_id)
@@ -267,7 +269,7 @@ def test_another_tenants_invoice_and_customer_are_unknown(
     ],
 )
 def test_an_event_that_makes_no_sense_is_refused_by_its_field(
-    customer: CustomerView, stripe: Teller, db: Database, fields: dict[str, object], field: str
+    customer: CustomerView, stripe: Teller, db: Database, fields: dict[str, Any], field: str
 ):
     before = money_rows(db)
     with pytest.raises(InvalidInput) as refusal:
