@@ -37,6 +37,7 @@ class Teller:
 
     def event(self, kind: EventKind, payment: str = PAYMENT, **fields: Any) -> ProviderEvent:
         fields.setdefault("occurred_at", self.db.clock())
+        fields.setdefault("currency_code", "USD")
         for name in ("amount", "refunded_total"):
             if isinstance(fields.get(name), str):
                 fields[name] = Decimal(fields[name])

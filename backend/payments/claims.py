@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from backend.db.failures import LostRace
 from backend.db.statements import TENANT, Statement, constant
+from backend.errors import RuleRefused
 from backend.ids import new_id
 from backend.invoices.balances import find_balance
 from backend.invoices.lifecycle import OPEN
@@ -113,15 +114,17 @@ class Claim:
 
     def counts_in(self, currency_code: str) -> Decimal:
         """What it claims of a payment in this currency: nothing once it is won."""
-        is_other = self.currency_code not in (None, currency_code)
-        if is_other or self.closed_as is DisputeEnd.WON or self.claimed_amount is None:
+        if self.currency_code != currency_code or self.closed_as is DisputeEnd.WON:
             return ZERO
-        return self.claimed_amount
+        return self.claimed_amount or ZERO
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimTold:
-    """What was just told about a claim. `closed_at` is the provider's time of the dispute's end."""
+    """What was just told about a claim. An amount comes with its currency.
+
+    `closed_at` is the provider's time of the dispute's end.
+    """
 
     provider: str
     external_payment_id: str
@@ -172,7 +175,8 @@ def wanted_amounts(payment: PaymentView, claims: Sequence[Claim]) -> list[Decima
 def note_claim(work: UnitOfWork, told: ClaimTold) -> bool:
     """Keep what was told; whether it is anything new. Nothing is booked yet.
 
-    The largest amount told counts, and of two ends of a dispute the later one.
+    The largest amount told counts, and of two ends of a dispute the later one. Raises RuleRefused
+    (currency_mismatch) when it was told in another currency before.
     """
     known = list_claims(work, told.provider, told.external_payment_id)
     claim = next(
@@ -182,6 +186,12 @@ def note_claim(work: UnitOfWork, told: ClaimTold) -> bool:
         claim = _add_claim(work, told)
         before = None
     else:
+        if told.currency_code not in (None, claim.currency_code or told.currency_code):
+            raise RuleRefused(
+                f"The {claim.kind} was told in {claim.currency_code} before, and is told in "
+                f"{told.currency_code} now.",
+                code="currency_mismatch",
+            )
         before = {"claimed_amount": claim.claimed_amount, "closed_as": claim.closed_as}
         amounts = [one for one in (claim.claimed_amount, told.amount) if one is not None]
         new = {

@@ -219,7 +219,10 @@ class ProviderClaim(TenantRow, table=True):
     __tablename__ = "provider_claims"
     __table_args__: ClassVar[Any] = owned(
         sa.UniqueConstraint("tenant_id", "provider", "external_payment_id", "kind", "dispute_id"),
-        sa.CheckConstraint("claimed_amount > 0", name="claimed_amount"),
+        sa.CheckConstraint(
+            "claimed_amount IS NULL OR (claimed_amount > 0 AND currency_code IS NOT NULL)",
+            name="claimed_amount",
+        ),
         sa.CheckConstraint("taken_amount >= 0", name="taken_amount"),
         sa.CheckConstraint(
             "taken_amount = 0 OR (claimed_amount IS NOT NULL AND taken_amount <= claimed_amount)",

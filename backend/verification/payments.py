@@ -98,7 +98,7 @@ def _claims_not_settled() -> Statement:
     Disputes in the payment's currency that were not won take what refunds leave.
     """
     counts = sa.and_(
-        sa.or_(_K.c.currency_code.is_(None), _K.c.currency_code == _P.c.currency_code),
+        _K.c.currency_code == _P.c.currency_code,
         sa.or_(_K.c.closed_as.is_(None), _K.c.closed_as != DisputeEnd.WON),
     )
     claimed = sa.func.sum(sa.case((counts, or_nothing(_K.c.claimed_amount)), else_=NOTHING))

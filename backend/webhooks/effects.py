@@ -77,7 +77,7 @@ def _succeeded(work: UnitOfWork, provider: str, event: ProviderEvent) -> Effect:
         return _already_recorded(known, event)
     target = find_target(work, event)
     command = RecordPayment(
-        amount=_amount(work, event.amount, event, "amount"),
+        amount=_positive(event.amount, _currency_of(work, event), "amount"),
         currency_code=event.currency_code,
         method=PaymentMethod.EXTERNAL,
         invoice_id=target.invoice_id,
@@ -147,7 +147,7 @@ def _failed(work: UnitOfWork, provider: str, event: ProviderEvent) -> Effect:
     message = event.failure_message or "The provider says that the payment failed."
     record_attempt(
         work,
-        amount=_amount(work, event.amount, event, "amount"),
+        amount=_positive(event.amount, _currency_of(work, event), "amount"),
         currency_code=_currency_of(work, event),
         method=PaymentMethod.EXTERNAL,
         customer_id=find_named_customer(work, event) if invoice is None else invoice.customer_id,
@@ -161,13 +161,13 @@ def _failed(work: UnitOfWork, provider: str, event: ProviderEvent) -> Effect:
 
 def _refunded(work: UnitOfWork, provider: str, event: ProviderEvent) -> Effect:
     """The payment is refunded up to the total that was told."""
-    total = _amount(work, event.refunded_total, event, "refunded_amount", provider)
+    code = _currency_claimed(work, provider, event)
     told = ClaimTold(
         provider,
         event.external_payment_id,
         ClaimKind.REFUND,
-        currency_code=event.currency_code,
-        amount=total,
+        currency_code=code,
+        amount=_positive(event.refunded_total, code, "refunded_amount"),
     )
     _, settlement = _settle(work, told)
     if settlement is None:
@@ -183,13 +183,14 @@ def _refunded(work: UnitOfWork, provider: str, event: ProviderEvent) -> Effect:
 
 def _disputed(work: UnitOfWork, provider: str, event: ProviderEvent) -> Effect:
     """The disputed amount is taken from the payment while the dispute lasts."""
+    code = _currency_claimed(work, provider, event)
     told = ClaimTold(
         provider,
         event.external_payment_id,
         ClaimKind.DISPUTE,
         _dispute_id(event),
-        event.currency_code,
-        _amount(work, event.amount, event, "amount", provider),
+        code,
+        _positive(event.amount, code, "amount"),
     )
     _, settlement = _settle(work, told)
     if settlement is None:
@@ -213,15 +214,16 @@ def _dispute_closed(work: UnitOfWork, provider: str, event: ProviderEvent) -> Ef
     if event.is_won is None:
         raise InvalidInput.of("outcome", "must say whether the dispute was won or lost")
     end = DisputeEnd.WON if event.is_won else DisputeEnd.LOST
-    amount = None
+    code = amount = None
     if event.amount is not None:
-        amount = _amount(work, event.amount, event, "amount", provider)
+        code = _currency_claimed(work, provider, event)
+        amount = _positive(event.amount, code, "amount")
     told = ClaimTold(
         provider,
         event.external_payment_id,
         ClaimKind.DISPUTE,
         _dispute_id(event),
-        event.currency_code,
+        code,
         amount,
         end,
         event.occurred_at,
@@ -309,34 +311,34 @@ def _dispute_id(event: ProviderEvent) -> str:
     return required_text(event.dispute_id, field="dispute_id", max_length=200)
 
 
-def _amount(
-    work: UnitOfWork,
-    amount: Decimal | None,
-    event: ProviderEvent,
-    field: str,
-    provider: str | None = None,
-) -> Decimal:
-    """A positive amount in the event's currency. With a provider it is about a payment of ours.
-
-    Raises InvalidInput, and RuleRefused (currency_mismatch) when that payment is in another one.
-    """
-    code = _currency_of(work, event)
-    if provider is not None:
-        payment = find_external_payment(work, provider, event.external_payment_id)
-        if payment is not None and event.currency_code not in (None, payment.currency_code):
-            raise RuleRefused(
-                f"The payment is in {payment.currency_code}, the event in {event.currency_code}: "
-                "nothing can be taken from it.",
-                code="currency_mismatch",
-                payment_id=str(payment.payment_id),
-            )
-        code = code if payment is None else payment.currency_code
+def _positive(amount: Decimal | None, currency_code: str, field: str) -> Decimal:
+    """A positive amount of a currency. Raises InvalidInput."""
     if amount is None:
         raise InvalidInput.of(field, "is required")
-    parsed = parse_amount(amount, in_currency=currency(code), field=field)
+    parsed = parse_amount(amount, in_currency=currency(currency_code), field=field)
     if parsed <= ZERO:
         raise InvalidInput.of(field, "must be greater than zero")
     return parsed
+
+
+def _currency_claimed(work: UnitOfWork, provider: str, event: ProviderEvent) -> str:
+    """The currency of a refund or dispute: the event's, else that of its payment.
+
+    Raises InvalidInput when neither is known yet, RuleRefused (currency_mismatch) when they differ.
+    """
+    payment = find_external_payment(work, provider, event.external_payment_id)
+    if event.currency_code is None:
+        if payment is None:
+            raise InvalidInput.of("currency_code", "is required before the payment is known")
+        return payment.currency_code
+    if payment is not None and event.currency_code != payment.currency_code:
+        raise RuleRefused(
+            f"The payment is in {payment.currency_code}, the event in {event.currency_code}: "
+            "nothing can be taken from it.",
+            code="currency_mismatch",
+            payment_id=str(payment.payment_id),
+        )
+    return event.currency_code
 
 
 def _currency_of(work: UnitOfWork, event: ProviderEvent) -> str:

@@ -739,7 +739,10 @@ def upgrade() -> None:
             "(closed_as IS NULL AND closed_at IS NULL) OR (kind = 'dispute' AND closed_as IS NOT NULL AND closed_at IS NOT NULL)",
             name=op.f("ck_provider_claims__closed"),
         ),
-        sa.CheckConstraint("claimed_amount > 0", name=op.f("ck_provider_claims__claimed_amount")),
+        sa.CheckConstraint(
+            "claimed_amount IS NULL OR (claimed_amount > 0 AND currency_code IS NOT NULL)",
+            name=op.f("ck_provider_claims__claimed_amount"),
+        ),
         sa.CheckConstraint(
             "kind = 'dispute' OR dispute_id = ''", name=op.f("ck_provider_claims__dispute_id")
         ),

@@ -200,3 +200,27 @@ def test_a_refund_must_say_how_much(db: Database, stripe: Teller, total: str | N
     with pytest.raises(InvalidInput, match="refunded_amount"):
         stripe.refunded(total)
     assert raw_count(db, "provider_claims") == 0
+
+
+def test_a_refund_without_a_currency_is_in_its_payments(
+    db: Database, customer: CustomerView, stripe: Teller
+):
+    with pytest.raises(InvalidInput, match="currency_code"):
+        stripe.refunded("30", currency_code=None)
+    stripe.paid("500", customer_id=customer.customer_id, currency_code="JPY")
+    with pytest.raises(InvalidInput, match="refunded_amount: must be whole"):
+        stripe.refunded("30.50", currency_code=None)
+    assert stripe.refunded("30", currency_code=None).detail == (
+        "30 JPY of the payment is refunded."
+    )
+    assert raw_rows(db, "SELECT currency_code FROM provider_claims") == [("JPY",)]
+
+
+def test_a_refund_that_waits_keeps_its_currency(db: Database, stripe: Teller):
+    stripe.refunded("30.00")
+    with pytest.raises(RuleRefused) as refusal:
+        stripe.refunded("40.00", currency_code="EUR")
+    assert refusal.value.code == "currency_mismatch"
+    assert raw_rows(db, "SELECT currency_code, claimed_amount FROM provider_claims") == [
+        ("USD", 30_00)
+    ]
