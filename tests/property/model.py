@@ -7,7 +7,7 @@ refuse with which code, is said here once more in another way.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from math import floor
@@ -36,13 +36,20 @@ class Line:
 
 @dataclass
 class Part:
-    """A part of a payment on an invoice."""
+    """A part of a payment on an invoice, standing or undone; `giver` is a dispute, `taker` too.
+
+    `order` and `undone_order` number what happened to parts.
+    """
 
     payment: UUID
     invoice: UUID
     amount: int
     day: date
+    order: int
+    giver: str | None = None
     undone_on: date | None = None
+    undone_order: int = 0
+    taker: str | None = None
 
 
 @dataclass
@@ -84,7 +91,18 @@ class Payment:
     currency: str
     amount: int
     received_on: date
-    undone_on: date | None = None
+    moves: list[tuple[date, int, str]] = field(default_factory=list)  # day, amount, why
+
+    @property
+    def left(self) -> int:
+        return self.amount + sum(amount for _, amount, _ in self.moves)
+
+    def taken(self, why: str) -> int:
+        return -sum(amount for _, amount, kind in self.moves if kind == why)
+
+    def day(self, today: date) -> date:
+        """The day of what happens to its money now."""
+        return max(today, self.received_on, *(day for day, _, _ in self.moves))
 
 
 Sums = tuple[int, int, int, int, int, int]  # five buckets and the unapplied credit
@@ -98,6 +116,7 @@ class Books:
     payments: dict[UUID, Payment] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
     numbers: int = 0
+    happened: int = 0
 
     def paid(self, invoice: UUID) -> int:
         return sum(p.amount for p in self.parts if p.invoice == invoice and p.undone_on is None)
@@ -120,10 +139,10 @@ class Books:
         return one.total - self.paid(invoice) if self.is_open(invoice) else 0
 
     def unapplied(self, payment: UUID) -> int:
-        one = self.payments[payment]
-        if one.undone_on is not None:
-            return 0
-        return one.amount - sum(p.amount for p in self.parts if p.payment == payment)
+        return self.payments[payment].left - sum(part.amount for part in self.standing(payment))
+
+    def standing(self, payment: UUID) -> list[Part]:
+        return [p for p in self.parts if p.payment == payment and p.undone_on is None]
 
     # What happens.
 
@@ -139,27 +158,44 @@ class Books:
         if one.posted_on is not None:
             one.closed_on = max(today, one.posted_on)
 
-    def apply(self, payment: UUID, shares: dict[UUID, int], today: date) -> None:
-        received = self.payments[payment].received_on
+    def apply(
+        self, payment: UUID, shares: dict[UUID, int], today: date, giver: str | None = None
+    ) -> None:
         for invoice, amount in shares.items():
             posted_on = self.invoices[invoice].posted_on
             assert posted_on is not None
-            self.parts.append(Part(payment, invoice, amount, max(today, received, posted_on)))
+            day = max(self.payments[payment].day(today), posted_on)
+            self.happened += 1
+            self.parts.append(Part(payment, invoice, amount, day, self.happened, giver))
 
     def pay(self, payment: UUID, facts: Payment, shares: dict[UUID, int]) -> None:
         self.payments[payment] = facts
         self.apply(payment, shares, facts.received_on)
 
-    def undo(self, payment: UUID, today: date) -> None:
+    def take(
+        self, payment: UUID, amount: int, why: str, today: date, taker: str | None = None
+    ) -> None:
+        """From what is not applied first, then from the newest parts."""
         one = self.payments[payment]
-        for part in self.parts:
-            if part.payment == payment and part.undone_on is None:
-                was_paid = self.status(part.invoice) == "paid"
-                part.undone_on = max(today, part.day)
-                invoice = self.invoices[part.invoice]
-                if was_paid:
-                    invoice.swept = invoice.due < today
-        one.undone_on = max(today, one.received_on)
+        missing = amount - self.unapplied(payment)
+        for part in reversed(self.standing(payment)):
+            if missing <= 0:
+                break
+            was_paid = self.status(part.invoice) == "paid"
+            if part.amount > missing:
+                # What stands of it keeps its place; what is undone is told apart.
+                undone = replace(part, amount=missing)
+                part.amount -= missing
+                self.parts.append(undone)
+                part = undone
+            self.happened += 1
+            part.undone_order, part.taker = self.happened, taker
+            part.undone_on = max(today, part.day)
+            missing -= part.amount
+            invoice = self.invoices[part.invoice]
+            if was_paid:
+                invoice.swept = invoice.due < today
+        one.moves.append((one.day(today), -amount, why))
 
     def sweep(self, today: date) -> int:
         fallen = [
@@ -229,8 +265,9 @@ class Books:
         for paid in self.payments.values():
             if paid.received_on <= day:
                 credit[paid.currency, paid.customer] += paid.amount
-            if paid.undone_on is not None and paid.undone_on <= day:
-                credit[paid.currency, paid.customer] -= paid.amount
+            for moved_on, amount, _ in paid.moves:
+                if moved_on <= day:
+                    credit[paid.currency, paid.customer] += amount
         for part in self.parts:
             payment = self.payments[part.payment]
             for on, sign in ((part.day, 1), (part.undone_on, -1)):
@@ -250,6 +287,14 @@ class Books:
             for key, one in sums.items()
             if any(one)
         }
+
+    def kept_since(self, day: date, currency: str) -> int:
+        """What was received from that day on and not given back."""
+        return sum(
+            paid.left
+            for paid in self.payments.values()
+            if paid.currency == currency and paid.received_on >= day
+        )
 
     def summary(self, today: date) -> dict[str, tuple[int, int, int, int, int]]:
         """Per currency: open, overdue, paid, unapplied, and how many are open."""
