@@ -65,7 +65,10 @@ class Idempotency(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """An endpoint as its module declares it. `problems` are the refusals that it alone has."""
+    """An endpoint as its module declares it. `problems` are the refusals that it alone has.
+
+    `not_at` is a path that looks like one of it, and is another endpoint's.
+    """
 
     method: str
     path: str
@@ -79,6 +82,7 @@ class Declaration:
     accepts_async: bool
     media_type: str
     body_is_optional: bool
+    not_at: str | None
 
 
 @dataclass
@@ -102,6 +106,7 @@ class Endpoints:
         accepts_async: bool = False,
         media_type: str = "application/json",
         body_is_optional: bool = False,
+        not_at: str | None = None,
     ) -> Callable[[Function], Function]:
         """Declare a function an endpoint. `answer` is the model of its body, for the document."""
         honoured = Idempotency.HONOURED if method == "POST" else Idempotency.NONE
@@ -121,6 +126,7 @@ class Endpoints:
                     accepts_async,
                     media_type,
                     body_is_optional,
+                    not_at,
                 )
             )
             return function
@@ -163,7 +169,7 @@ class Endpoint(APIRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As any route does; but the router asks one after the other, and most can tell at once."""
-        if self._path_begins not in scope["path"]:
+        if self._path_begins not in scope["path"] or scope["path"] == self.declaration.not_at:
             return Match.NONE, {}
         return super().matches(scope)
 

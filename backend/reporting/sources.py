@@ -122,7 +122,7 @@ def _tell_webhook(row: Any, _: Context) -> Iterator[TimelineItem]:
         return TimelineItem(
             at=at,
             type=f"webhook.{verb}",
-            title=f"Webhook {row.event_type or 'event'} {verb}",
+            title=f"Webhook {row.event_type or 'event'} {verb.replace('_', ' ')}",
             detail=detail,
             actor=f"webhook:{row.provider}",
             correlation_id=row.correlation_id,
@@ -131,8 +131,11 @@ def _tell_webhook(row: Any, _: Context) -> Iterator[TimelineItem]:
         )
 
     yield said("received", row.received_at, f"{row.provider} {row.external_event_id}")
+    if row.deliveries > 1:
+        times = f"{row.deliveries} times in all, the last time then"
+        yield said("delivered_again", row.last_delivered_at, times)
     if row.processed_at is not None and row.status is not WebhookEventStatus.RECEIVED:
-        yield said(row.status, row.processed_at, row.error)
+        yield said(row.status, row.processed_at, row.error or row.detail)
 
 
 def of_entries(condition: Any) -> Any:
@@ -234,8 +237,11 @@ WEBHOOKS = Source(
         _W.c.event_type,
         _W.c.status,
         _W.c.received_at,
+        _W.c.deliveries,
+        _W.c.last_delivered_at,
         _W.c.processed_at,
         _W.c.error,
+        _W.c.detail,
         _W.c.correlation_id,
     ),
     _tell_webhook,

@@ -37,6 +37,7 @@ from backend.reporting.sources import (
 from backend.reporting.timeline import EMAILS_OF_INVOICE, PAYMENTS_OF_INVOICE
 from backend.unit_of_work import Reader
 from backend.webhooks.models import WEBHOOK_EVENTS
+from backend.webhooks.providers import PROVIDERS
 
 _ENTITY_TYPES = (
     "invoice",
@@ -49,8 +50,11 @@ _ENTITY_TYPES = (
     "tenant",
     "user",
     "api_key",
+    "webhook_endpoint",
+    "webhook_event",
 )
-_PROVIDERS = ("stripe", "standard")
+# One request can ask for many events again: their own stories are told when they are few.
+_EVENTS_TOLD_MAX = 20
 _L, _A, _P, _M = AUDIT_LOG, PAYMENT_ATTEMPTS, PAYMENTS, COMMUNICATIONS
 _O, _Q, _W = OUTBOX, QUEUE_MESSAGES, WEBHOOK_EVENTS
 
@@ -153,12 +157,13 @@ def list_trace(reader: Reader, wanted: str) -> list[TimelineItem]:
     found = _Found(reader)
     found.add_correlation(wanted)
     _, the_event = _THE_PROVIDERS_EVENT
-    for provider in _PROVIDERS:
+    for provider in PROVIDERS:
         for row in reader.rows(the_event, provider=provider, external_event_id=wanted):
             found.add_correlation(row.correlation_id)
     wanted_id = _as_uuid(wanted)
     if wanted_id is not None:
         found.add_id(wanted_id)
+    found.add_events_asked_for()
     if not found.rows:
         raise NotFound("Nothing is known about this id.")
     return found.items()
@@ -197,6 +202,17 @@ class _Found:
         self._add_what_was_asked_with_it()
         self._add_what_became_of_messages()
 
+    def add_events_asked_for(self) -> None:
+        """The webhook events that what was found so far is about, with all that came of them."""
+        events = {
+            row.entity_id
+            for source, row in self.rows.values()
+            if source is AUDIT and row.entity_type == "webhook_event"
+        }
+        if len(events) <= _EVENTS_TOLD_MAX:
+            for event_id in events:
+                self._add_with_its_correlation(_THE_WEBHOOK, wanted=event_id)
+
     def items(self) -> list[TimelineItem]:
         """All of it in time order; what happened at one instant by cause and effect."""
         context = Context(emails=self._emails())
@@ -232,7 +248,7 @@ class _Found:
         correlation_ids = {
             row.correlation_id
             for source, row in self.rows.values()
-            if source is AUDIT and row.entity_type in ("invoice", "payment")
+            if source is AUDIT and row.entity_type in ("invoice", "payment", "webhook_event")
         }
         for correlation_id in correlation_ids:
             for query in _AROUND_A_CORRELATION:

@@ -36,7 +36,9 @@ _GET = Statement(
     sa.select(
         _W.c.id,
         _W.c.provider,
+        _W.c.event_type,
         _W.c.status,
+        _W.c.error,
         _W.c.payload,
         _W.c.received_at,
         _W.c.processed_at,
@@ -147,7 +149,11 @@ def _settle(
     row = _get(work, event_id)
     if _is_settled(row, message_id, is_replay):
         return None
-    settled = _outcome(work, row.provider, bytes(row.payload), row.received_at)
+    if row.event_type is None:
+        # It could not be read as an event when it came, and its bytes are the same.
+        settled = _Settled(WebhookEventStatus.FAILED, error=row.error)
+    else:
+        settled = _outcome(work, row.provider, bytes(row.payload), row.received_at)
     if row.status is WebhookEventStatus.PROCESSED:
         _say_of_replay(work, row, message_id, settled)
         return WebhookEventStatus.PROCESSED

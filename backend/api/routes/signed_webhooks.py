@@ -13,14 +13,20 @@ from uuid import UUID
 
 import structlog
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from backend import logging
 from backend.actor import Actor, PlatformActor, platform_system
 from backend.api.entrance import context_of
 from backend.api.floods import SIGNED, UNSIGNED, Floodgate
 from backend.api.replies import JSON, Reply
-from backend.api.routes.webhooks import kept_as_unreadable, plain_headers, taken
+from backend.api.routes.webhooks import (
+    EVENTS_PATH,
+    kept_as_unreadable,
+    plain_headers,
+    taken,
+)
 from backend.bootstrap import Services
 from backend.db.engine import Database
 from backend.errors import BillerJacketError, Busy, NotSignedIn
@@ -40,7 +46,17 @@ SIGNED_PATH = "/api/webhooks/{provider}/{endpoint_token}"
 
 def signed_webhook_routes(services: Services) -> list[Route]:
     """The tenants' own addresses, for these services."""
-    return [Route(SIGNED_PATH, SignedDeliveries(services).receive, methods=["POST"])]
+    return [SignedRoute(SIGNED_PATH, SignedDeliveries(services).receive, methods=["POST"])]
+
+
+class SignedRoute(Route):
+    """A route that leaves the addresses of stored events to them."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As any route does, but for the events."""
+        if scope["path"].startswith(f"{EVENTS_PATH}/"):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 class SignedDeliveries:

@@ -37,6 +37,7 @@ from backend.webhooks.queries import WebhookEventFilter, get_event, list_events
 from backend.webhooks.replay import replay_event
 
 endpoints = Endpoints("Webhooks")
+EVENTS_PATH = "/api/webhooks/events"
 UNREADABLE = "The body is no event; it is kept, and `webhook_event_id` names it."
 
 
@@ -55,6 +56,7 @@ class Fingerprint(Body):
     answer=Delivered,
     answers="Stored. The worker processes it.",
     problems={404: "There is no such payment provider.", 422: UNREADABLE},
+    not_at=EVENTS_PATH,
 )
 async def deliver_event(call: Call, provider: str, body: RawBody) -> Reply:
     """Hand over an event that a provider sent to you, with your API key.
@@ -75,7 +77,7 @@ async def deliver_event(call: Call, provider: str, body: RawBody) -> Reply:
 
 @endpoints(
     "GET",
-    "/api/webhooks/events",
+    EVENTS_PATH,
     Action.READ,
     answer=WebhookEventPage,
     answers="A page of events.",
@@ -95,7 +97,7 @@ async def get_webhook_events(call: Call, query: Annotated[WebhookEventQuery, Que
 
 @endpoints(
     "GET",
-    "/api/webhooks/events/{webhook_event_id}",
+    f"{EVENTS_PATH}/{{webhook_event_id}}",
     Action.READ,
     answer=WebhookEventDetailOut,
     answers="The event.",

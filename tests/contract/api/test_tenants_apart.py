@@ -40,6 +40,8 @@ def theirs(stranger: House) -> dict[str, str]:
     plan = made(stranger.post("/api/dunning/plans", _PLAN))
     run(stranger.services.db, actor_in(stranger.tenant_id), run_evaluation)
     [email] = stranger.get("/api/communications").json()["items"]
+    event = b'{"id": "evt_secret", "type": "customer.created"}'
+    stored = stranger.post("/api/webhooks/stripe", content=event).json()
     return {
         "customer_id": customer["customer_id"],
         "invoice_id": overdue["invoice_id"],
@@ -48,6 +50,7 @@ def theirs(stranger: House) -> dict[str, str]:
         "dunning_plan_id": plan["dunning_plan_id"],
         "communication_id": email["communication_id"],
         "correlation_id": payment["correlation_id"],
+        "webhook_event_id": stored["webhook_event_id"],
     }
 
 
@@ -86,6 +89,9 @@ def _calls(ids: dict[str, str]) -> list[tuple[str, str, Any]]:
         ("GET", f"/api/communications?customer_id={ids['customer_id']}", None),
         ("GET", f"/api/communications?invoice_id={ids['invoice_id']}", None),
         ("GET", f"/api/communications/{ids['communication_id']}", None),
+        ("GET", f"/api/webhooks/events/{ids['webhook_event_id']}", None),
+        ("POST", f"/api/webhooks/{ids['webhook_event_id']}/replay", None),
+        ("GET", f"/api/trace/{ids['webhook_event_id']}", None),
         ("GET", f"/api/billing-summary?customer_id={ids['customer_id']}", None),
         ("GET", f"/api/trace/{ids['invoice_id']}", None),
         ("GET", f"/api/trace/{ids['payment_id']}", None),
@@ -122,7 +128,8 @@ def test_every_endpoint_with_an_id_in_its_path_is_tried(house: House, theirs: di
         (method.upper(), re.sub(r"\{\w+\}", "{id}", path))
         for path, operations in document["paths"].items()
         for method in operations
-        if "{" in path
+        # A provider is no tenant's, and its own addresses are tried with the webhooks.
+        if "{" in path and "{provider}" not in path
     }
     tried = set()
     for method, path, _ in _calls(theirs):
