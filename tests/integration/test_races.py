@@ -1,9 +1,7 @@
 """Writes that race end with one winner and the truth intact."""
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -31,21 +29,7 @@ from tests.factories import (
     raw_count,
     raw_rows,
 )
-
-
-def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Start all calls at the same moment, each in a thread; their results or our errors."""
-    start = threading.Barrier(len(calls))
-
-    def one(call: Callable[[], Any]) -> Any:
-        start.wait()
-        try:
-            return call()
-        except BillerJacketError as error:
-            return error
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(one, calls))
+from tests.together import at_once
 
 
 def codes(results: Sequence[Any]) -> Counter[str]:
