@@ -184,6 +184,53 @@ def test_a_tenant_is_made_with_the_default_dunning_plan(command: CommandLine, re
     assert [step.days_after_due for step in plan.steps] == [0, 3, 7, 14]
 
 
+def test_a_webhook_endpoint_is_made_its_secret_replaced_and_it_is_switched_off(
+    command: CommandLine, real_db: Database
+):
+    tenant_id = make_tenant(real_db)
+    made = command.json(
+        f"webhook-endpoint create --tenant {tenant_id} --provider stripe --secret-stdin",
+        stdin="whsec_given_by_stripe\n",
+    )
+    endpoint_id, token = made["webhook_endpoint_id"], made["endpoint_token"]
+    assert made == {
+        "webhook_endpoint_id": endpoint_id,
+        "endpoint_token": token,
+        "url": f"http://localhost:8000/api/webhooks/stripe/{token}",
+        "secret": "whsec_given_by_stripe",
+    }
+    added = command.json(f"webhook-endpoint rotate --id {endpoint_id}")
+    assert added["secret"].startswith("whsec_")
+    again = command(f"webhook-endpoint rotate --id {endpoint_id}")
+    assert "retire one" in again.says_in_one_line()
+    command.json(f"webhook-endpoint retire --id {endpoint_id}")
+    command.json(f"webhook-endpoint deactivate --id {endpoint_id}")
+
+    listed = command(f"webhook-endpoint list --tenant {tenant_id} --json").stdout
+    [endpoint] = json.loads(listed)["items"]
+    assert endpoint["webhook_endpoint_id"] == endpoint_id
+    assert (endpoint["is_active"], endpoint["token_hint"]) == (False, token[:6])
+    assert (endpoint["refused_count"], endpoint["previous_secret_set_at"]) == (0, None)
+    for secret in ("whsec_given_by_stripe", added["secret"], token):
+        assert secret not in listed
+    command.json(f"webhook-endpoint activate --id {endpoint_id}")
+    shown = command(f"webhook-endpoint list --tenant {tenant_id}").stdout
+    assert f"{endpoint_id}  stripe  {token[:6]}…  active, one secret, 0 refused" in shown
+
+
+def test_a_webhook_secret_that_its_provider_cannot_have_given_is_refused_and_not_repeated(
+    command: CommandLine, real_db: Database
+):
+    tenant_id = make_tenant(real_db)
+    create = f"webhook-endpoint create --tenant {tenant_id} --provider standard"
+    refused = command(f"{create} --secret-stdin", stdin="whsec_tooshort\n").says_in_one_line()
+    assert "24 to 64 bytes" in refused
+    assert "tooshort" not in refused
+    text = command(create).stdout
+    assert "/api/webhooks/standard/" in text
+    assert "Secret: whsec_" in text
+
+
 def test_dunning_run_queues_an_evaluation(
     command: CommandLine, real_db: Database, database_file: Path
 ):
@@ -307,6 +354,13 @@ def test_people_get_words_instead_of_json(command: CommandLine):
         "api-key",
         "api-key create",
         "api-key revoke",
+        "webhook-endpoint",
+        "webhook-endpoint create",
+        "webhook-endpoint rotate",
+        "webhook-endpoint retire",
+        "webhook-endpoint deactivate",
+        "webhook-endpoint activate",
+        "webhook-endpoint list",
     ],
 )
 def test_every_command_explains_itself(command: CommandLine, words: str):
@@ -316,6 +370,7 @@ def test_every_command_explains_itself(command: CommandLine, words: str):
 
 
 MISSING = "0198c2a4-5b6c-7d8e-9f00-112233445566"
+HOOK = "webhook-endpoint"
 USER = "user create --email a@example.com"
 
 
@@ -340,6 +395,15 @@ USER = "user create --email a@example.com"
         (f"api-key create --tenant {MISSING} --name ERP", "no such tenant"),
         (f"api-key create --tenant {MISSING} --name ERP --role superadmin", "superadmin"),
         (f"api-key revoke --id {MISSING}", "no such API key"),
+        (f"{HOOK} create --provider stripe", "--tenant"),
+        (f"{HOOK} create --tenant {MISSING} --provider paypal", "paypal"),
+        (f"{HOOK} create --tenant {MISSING} --provider stripe", "no such tenant"),
+        (f"{HOOK} create --tenant {MISSING} --provider stripe --secret-stdin", "standard input"),
+        (f"{HOOK} rotate --id {MISSING}", "no such webhook endpoint"),
+        (f"{HOOK} retire --id {MISSING}", "no such webhook endpoint"),
+        (f"{HOOK} retire --id {MISSING} --which both", "both"),
+        (f"{HOOK} deactivate --id {MISSING}", "no such webhook endpoint"),
+        (f"{HOOK} activate --id 1", "UUID"),
         ("api --port eighty", "--port"),
         ("api --port 65536", "--port"),
         ("api --workers 0", "--workers"),

@@ -146,12 +146,13 @@ def test_a_type_nobody_knows_is_set_aside_at_once(
     )
 
 
-def test_a_webhook_message_is_set_aside_as_unknown_in_this_version(
+def test_a_message_that_this_worker_has_no_handler_for_is_set_aside(
     db: Database, services: Services, tenant_id: UUID
 ):
     message = real_message(tenant_id, WebhookReceived(webhook_event_id=new_id()))
+    others = {EvaluateDunning: Recorder()}
 
-    deliver(services, message, HANDLERS, queue=Queue.WEBHOOK_INGEST)
+    deliver(services, message, others, queue=Queue.WEBHOOK_INGEST)
 
     assert standing(db) == (
         "dead",
