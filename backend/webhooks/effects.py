@@ -113,7 +113,7 @@ def _recorded(payment: PaymentView, target: Target, claims: list[Claim]) -> Effe
         codes.append(target.obstacle.code)
         detail = f"{amount} recorded and kept as credit, for {target.obstacle.detail}."
         outcome = Outcome.KEPT_AS_CREDIT
-    elif taken == ZERO and payment.applied_amount == ZERO:
+    elif payment.applied_amount == ZERO < payment.unapplied_amount:
         codes.append("nothing_open")
         detail = f"{amount} recorded and kept as credit, for the customer has nothing open."
         outcome = Outcome.KEPT_AS_CREDIT
@@ -121,8 +121,10 @@ def _recorded(payment: PaymentView, target: Target, claims: list[Claim]) -> Effe
         codes.append("excess_kept_as_credit")
         credit = _money(payment.unapplied_amount, payment)
         detail = f"{amount} recorded, of which {credit} is kept as credit."
-    else:
+    elif payment.applied_amount > ZERO:
         detail = f"{amount} recorded and applied."
+    else:
+        detail = f"{amount} recorded."
     if taken > ZERO:
         codes.append("claims_applied")
         detail += f" {_money(taken, payment)} of it was refunded or disputed before it came."

@@ -28,6 +28,7 @@ from tests.factories import (
     make_tenant,
     pay,
 )
+from tests.provider_events import Teller
 
 LOGS = ("audit_log", "ledger_entries", "ledger_postings")
 Tamper = Callable[..., None]
@@ -55,7 +56,19 @@ def books_made(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
         run(db, who, reverse_payment, bounced.payment_id, "bounced")
         run(db, who, void_invoice, void.invoice_id, "mistake")
         run(db, who, cancel_invoice, cancelled.invoice_id, "called off")
+        # Due to the same customer as what is void: no other sums are touched.
+        job = make_invoice(db, who, two.customer_id, "90.00")
+        stripe = Teller(db, who, only_writes=True)
+        stripe.paid("90.00", invoice_id=job.invoice_id)
+        stripe.refunded("20.00")
+        stripe.disputed("30.00", "dp_won")
+        stripe.closed("dp_won", won=True)
+        stripe.disputed("25.00", "dp_open")
+        stripe.paid("15.00", payment="pi_2", customer_id=two.customer_id)
+        stripe.refunded("15.00", payment="pi_2")
+        stripe.refunded("5.00", payment="pi_not_here_yet")
     db.close()
+    assert not path.with_name("books.db-wal").exists(), "the copies would miss what the log holds"
     return path, actor
 
 
@@ -96,12 +109,13 @@ def test_books_made_by_the_services_are_proven(books: Database, books_made: tupl
     assert everything.findings == []
     assert everything.is_proven
     assert everything.tenants == 2
-    assert everything.checked["invoices"] == 14
-    assert everything.checked["payments"] == 6
+    assert everything.checked["invoices"] == 16
+    assert everything.checked["payments"] == 10
+    assert everything.checked["provider_claims"] == 10
     assert everything.checked["ledger_entries"] > 30
     assert everything.checked["audit_entries"] > 40
     one = verify_books(books, actor.tenant_id)
-    assert (one.is_proven, one.tenants, one.checked["invoices"]) == (True, 1, 7)
+    assert (one.is_proven, one.tenants, one.checked["invoices"]) == (True, 1, 8)
 
 
 def test_an_empty_database_is_proven(db: Database):
@@ -161,6 +175,9 @@ LEDGER = {
             "payment_applied",
             "application_reversed",
             "payment_reversed",
+            "payment_refunded",
+            "payment_disputed",
+            "dispute_restored",
         )
     },
     "both sides of an entry raised": (
@@ -226,6 +243,47 @@ CACHES = {
     "an allocation": "UPDATE payment_allocations SET amount = amount + 1 WHERE row_id = 1",
     "an allocation marked as reversed": (
         "UPDATE payment_allocations SET reversed_at = 1 WHERE row_id = 1"
+    ),
+    "a part of an allocation taken back": (
+        "UPDATE payment_allocations SET reversed_amount = reversed_amount - 1 "
+        "WHERE reversed_amount > 1"
+    ),
+    "a refunded amount": (
+        "UPDATE payments SET refunded_amount = refunded_amount + 1 WHERE refunded_amount > 0"
+    ),
+    "a refunded amount called disputed": (
+        "UPDATE payments SET refunded_amount = refunded_amount - 1, "
+        "disputed_amount = disputed_amount + 1 WHERE refunded_amount > 0"
+    ),
+    "a disputed amount": (
+        "UPDATE payments SET disputed_amount = disputed_amount - 1 WHERE disputed_amount > 0"
+    ),
+    "a reversed amount": (
+        "UPDATE payments SET reversed_amount = reversed_amount - 1 WHERE reversed_amount > 0"
+    ),
+    "a payment with money left called reversed": (
+        "UPDATE payments SET status = 'reversed' WHERE refunded_amount > 0"
+    ),
+    "what a claim took": (
+        "UPDATE provider_claims SET taken_amount = taken_amount + 1 WHERE taken_amount > 0"
+    ),
+    "what is claimed": (
+        "UPDATE provider_claims SET claimed_amount = claimed_amount + 1 WHERE kind = 'refund' "
+        "AND external_payment_id = 'pi_1'"
+    ),
+    "an open dispute called won": (
+        "UPDATE provider_claims SET closed_as = 'won', closed_at = 1 WHERE dispute_id = 'dp_open'"
+    ),
+    "a dispute that was won called lost": (
+        "UPDATE provider_claims SET closed_as = 'lost' WHERE dispute_id = 'dp_won'"
+    ),
+    "a claim removed": "DELETE FROM provider_claims WHERE external_payment_id = 'pi_1'",
+    "a claim whose payment is here": (
+        "UPDATE provider_claims SET external_payment_id = 'pi_1', kind = 'dispute', "
+        "dispute_id = 'dp' WHERE external_payment_id = 'pi_not_here_yet'"
+    ),
+    "a claim given to another payment": (
+        "UPDATE provider_claims SET external_payment_id = 'pi_3' WHERE external_payment_id = 'pi_1'"
     ),
     "an allocation removed": "DELETE FROM payment_allocations WHERE row_id = 1",
 }
