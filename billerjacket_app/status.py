@@ -91,10 +91,25 @@ def invoice(status: str, *, due: date, today: date, paid: Decimal, balance: Deci
     return look
 
 
-def payment(status: str, *, unapplied: Decimal, currency_code: str) -> Badge:
-    """How a payment looks; credit that waits for an invoice is named with its amount."""
+_NONE = Decimal(0)
+
+
+def payment(
+    status: str,
+    *,
+    unapplied: Decimal,
+    currency_code: str,
+    refunded: Decimal = _NONE,
+    disputed: Decimal = _NONE,
+) -> Badge:
+    """How a payment looks: what a dispute took and what waits for an invoice have their amount."""
+    if disputed > 0:
+        return Badge(f"Disputed {fmt.money(disputed, currency_code)}", "shield-alert", "plum")
     if status == "succeeded" and unapplied > 0:
         return Badge(f"Unallocated {fmt.money(unapplied, currency_code)}", "split", "amber")
+    if refunded > 0:
+        is_all = status == "reversed"
+        return Badge("Refunded" if is_all else "Partly refunded", "undo-2", "bronze")
     return PAYMENT[status]
 
 
@@ -115,6 +130,12 @@ _TIMELINE = {
     "payment.failed": ("x", "bad"),
     "payment.applied": ("split", "good"),
     "payment.reversed": ("undo-2", "bad"),
+    "payment.refunded": ("undo-2", "bad"),
+    "payment.disputed": ("shield-alert", "bad"),
+    "payment.dispute.won": ("rotate-ccw", "good"),
+    "payment.dispute.lost": ("shield-alert", "bad"),
+    "payment.dispute.lowered": ("shield-alert", ""),
+    "provider.claim": ("webhook", ""),
     "communication": ("mail", ""),
     "communication.sent": ("mail-check", ""),
     "communication.failed": ("mail-x", "bad"),

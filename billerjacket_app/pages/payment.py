@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import reflex as rx
@@ -41,6 +42,8 @@ class PaymentFacts:
     amount: str = ""
     applied: str = ""
     unapplied: str = ""
+    refunded: str = ""
+    disputed: str = ""
     received: str = ""
     method: str = ""
     provider: str = ""
@@ -81,19 +84,30 @@ def load_payment(reader: Reader, payment_id: str) -> PaymentPage:
     )
 
 
+def _some(amount: Decimal, code: str) -> str:
+    """An amount, or nothing at all for none."""
+    return fmt.money(amount, code) if amount else ""
+
+
 def _facts(reader: Reader, payment: PaymentView) -> PaymentFacts:
     zone, code = rows.zone_of(reader), payment.currency_code
     succeeded = payment.status is PaymentStatus.SUCCEEDED
     return PaymentFacts(
         payment_id=str(payment.payment_id),
         badge=status.payment(
-            payment.status, unapplied=payment.unapplied_amount, currency_code=code
+            payment.status,
+            unapplied=payment.unapplied_amount,
+            currency_code=code,
+            refunded=payment.refunded_amount,
+            disputed=payment.disputed_amount,
         ),
         customer=payment.customer_name,
         customer_href=routes.customer(payment.customer_id),
         amount=fmt.money(payment.amount, code),
         applied=fmt.money(payment.applied_amount, code),
         unapplied=fmt.money(payment.unapplied_amount, code),
+        refunded=_some(payment.refunded_amount, code),
+        disputed=_some(payment.disputed_amount, code),
         received=fmt.calendar(payment.received_on),
         method=status.METHODS[payment.method],
         provider=payment.external_provider or fmt.NOTHING,
@@ -177,6 +191,15 @@ def _allocations() -> rx.Component:
     )
 
 
+def _taken(name: str, amount: Any, testid: str) -> rx.Component:
+    """What a provider took of the payment, if anything."""
+    return rx.cond(
+        amount != "",
+        basic.fact(name, rx.el.span(amount, class_name="num", data_testid=testid)),
+        rx.fragment(),
+    )
+
+
 def _content() -> rx.Component:
     facts = PaymentState.facts
     return rx.el.div(
@@ -203,6 +226,8 @@ def _content() -> rx.Component:
                         basic.fact(
                             "Customer", basic.link(facts.customer, href=facts.customer_href)
                         ),
+                        _taken("Refunded", facts.refunded, "payment-refunded"),
+                        _taken("Taken by a dispute", facts.disputed, "payment-disputed"),
                         basic.fact("Method", facts.method),
                         basic.fact("Note", facts.note),
                         basic.fact("Provider", facts.provider),

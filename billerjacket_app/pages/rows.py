@@ -108,7 +108,11 @@ def payment_row(payment: PaymentView, *, with_code: bool = False) -> PaymentRow:
         customer=payment.customer_name,
         customer_href=routes.customer(payment.customer_id),
         badge=status.payment(
-            payment.status, unapplied=payment.unapplied_amount, currency_code=payment.currency_code
+            payment.status,
+            unapplied=payment.unapplied_amount,
+            currency_code=payment.currency_code,
+            refunded=payment.refunded_amount,
+            disputed=payment.disputed_amount,
         ),
         method=status.METHODS[payment.method],
         invoices=", ".join(numbers[:2]) + more if numbers else fmt.NOTHING,

@@ -38,6 +38,24 @@ def test_a_payment_names_the_credit_that_waits():
     assert status.payment("reversed", unapplied=ZERO, currency_code="USD").label == "Reversed"
 
 
+def test_a_payment_says_what_a_provider_took_of_it():
+    def label(state: str, *, unapplied="0", refunded="0", disputed="0"):
+        return status.payment(
+            state,
+            unapplied=Decimal(unapplied),
+            currency_code="USD",
+            refunded=Decimal(refunded),
+            disputed=Decimal(disputed),
+        ).label
+
+    assert label("succeeded", refunded="30") == "Partly refunded"
+    assert label("succeeded", refunded="30", unapplied="10") == "Unallocated $10.00"
+    assert label("succeeded", refunded="30", unapplied="10", disputed="5") == "Disputed $5.00"
+    assert label("reversed", refunded="100") == "Refunded"
+    assert label("reversed", refunded="30", disputed="70") == "Disputed $70.00"
+    assert label("reversed") == "Reversed"
+
+
 def badges():
     return sorted({badge for table in TABLES for badge in table.values()}, key=str)
 
