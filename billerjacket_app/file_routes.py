@@ -1,4 +1,4 @@
-"""Files for the person signed in: an invoice's PDF, an e-mail's attachments.
+"""Files for the person signed in: an invoice's PDF, an e-mail's attachments, the audit log.
 
 The browser asks with its session cookie; the HTTP API serves the same files to API keys. Always
 as a download that no browser guesses about, so that a file can never act as a page of ours.
@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from backend.actor import Actor
 from backend.communications.queries import get_attachment
-from backend.errors import BillerJacketError, NotAllowed, NotFound
+from backend.errors import BillerJacketError, InvalidInput, NotAllowed, NotFound
 from backend.ids import new_id
 from backend.invoices.document import InvoiceDocument, build_invoice_document
 from backend.invoices.pdf import render_invoice_pdf
-from backend.unit_of_work import Reader, read_async
-from billerjacket_app import bridge, routes
+from backend.reporting.activity import list_activity
+from backend.unit_of_work import read_async
+from billerjacket_app import activity_file, bridge, routes
+from billerjacket_app.pages import rows
+from billerjacket_app.pages.activity_rows import FILTERS, filter_of
+from billerjacket_app.pages.webhook_text import get_event_for_support
 from billerjacket_app.session import person_of
 
 files = FastAPI(title="Files", docs_url=None, redoc_url=None, openapi_url=None)
@@ -40,7 +44,8 @@ def _to_sign_in(request: Request, _error: _SignIn) -> RedirectResponse:
 
 @files.exception_handler(BillerJacketError)
 def _say_why(_request: Request, error: BillerJacketError) -> Response:
-    status = 404 if isinstance(error, NotFound) else 403 if isinstance(error, NotAllowed) else 503
+    known = ((NotFound, 404), (NotAllowed, 403), (InvalidInput, 422))
+    status = next((code for kind, code in known if isinstance(error, kind)), 503)
     return Response(error.detail, status, media_type="text/plain")
 
 
@@ -59,7 +64,34 @@ async def attachment(request: Request, communication_id: UUID, attachment_id: UU
     return _download(kept.filename, kept.content_type, kept.content)
 
 
+@files.get("/files/webhooks/{webhook_event_id}")
+async def webhook_body(request: Request, webhook_event_id: UUID) -> Response:
+    """The very bytes that a provider sent."""
+    event = await _read(request, get_event_for_support, webhook_event_id)
+    return _download(f"{event.head.external_event_id}.json", "application/json", event.payload)
+
+
+@files.get("/files/activity.csv")
+async def activity(request: Request) -> Response:
+    """The entries of the audit log that the filters find, newest first."""
+    read = await _reading_as(request)
+    narrowed = filter_of({name: request.query_params.get(name, "").strip() for name in FILTERS})
+    zone = await read(rows.zone_of)
+    # What makes no sense is refused now: a file that has begun cannot say so.
+    await read(list_activity, narrowed, limit=1)
+    return StreamingResponse(
+        activity_file.pieces(read, narrowed, zone),
+        media_type="text/csv; charset=utf-8",
+        headers=_headers(await read(activity_file.file_name)),
+    )
+
+
 async def _read(request: Request, query: Callable[..., Any], *args: Any) -> Any:
+    return await (await _reading_as(request))(query, *args)
+
+
+async def _reading_as(request: Request) -> Callable[..., Awaitable[Any]]:
+    """A function that reads as the person signed in. Raises _SignIn, NotAllowed."""
     db = bridge.services().db
     person = await person_of(db, request.headers.get("cookie"))
     if person is None:
@@ -68,21 +100,21 @@ async def _read(request: Request, query: Callable[..., Any], *args: Any) -> Any:
     if not isinstance(actor, Actor):
         raise NotAllowed("You are signed in for the platform, not for a business.")
 
-    def asked(reader: Reader) -> Any:
-        return query(reader, *args)
+    async def read(query: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await read_async(db, actor, query, *args, **kwargs)
 
-    return await read_async(db, actor, asked)
+    return read
 
 
 def _download(filename: str, content_type: str, content: bytes) -> Response:
+    return Response(content, media_type=content_type, headers=_headers(filename))
+
+
+def _headers(filename: str) -> dict[str, str]:
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", filename)
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}"
-    return Response(
-        content,
-        media_type=content_type,
-        headers={
-            "Content-Disposition": disposition,
-            "Cache-Control": "private, no-store",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-        },
-    )
+    return {
+        "Content-Disposition": disposition,
+        "Cache-Control": "private, no-store",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }

@@ -10,7 +10,8 @@
             self.assign(rows=outcome.must.rows, …)
 
 A page registers `on_load=CustomersState.load`. `load` sets `view`, calls `fetch`, and starts one
-watcher that calls `fetch` again when the business's data changed. `fetch` assigns display values
+watcher that calls `refresh` when the business's data changed; that is `fetch`, unless a page
+has its own. `fetch` assigns display values
 only (text); what is unchanged is not sent. Filters, sort and page are read from the address.
 """
 
@@ -92,6 +93,14 @@ class PageState(rx.State, mixin=True):
         """Load what the page shows. Each page has its own."""
         raise NotImplementedError  # abstract: each page has its own
 
+    async def refresh(self) -> None:
+        """Show what changed since; a list whose rows must stay where they are has its own."""
+        await self.fetch()
+
+    def position_of(self) -> Callable[[Reader], int]:
+        """What tells that the data of this page changed: a number that grows."""
+        return get_position
+
     @rx.event
     async def load(self) -> Any:
         """Load the page; the event of a page's `on_load`, and of "Try again"."""
@@ -107,7 +116,7 @@ class PageState(rx.State, mixin=True):
             yield type(self).watch
 
     async def _fetch_shown(self) -> None:
-        where = await self.read(get_position)
+        where = await self.read(self.position_of())
         if where.problem:
             self.fail(where.problem)
             return
@@ -135,14 +144,14 @@ class PageState(rx.State, mixin=True):
             async with self:
                 if self._watcher != me or self.router.url.path != path:
                     return
-                where = await self.read(get_position)
+                where = await self.read(self.position_of())
                 if where.problem:
                     if where.problem.kind == "signed_out":
                         return
                     continue
                 if where.must != self._position:
                     self._position = where.must
-                    await self.fetch()
+                    await self.refresh()
 
     # For a page's own handlers.
 

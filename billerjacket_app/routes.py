@@ -21,6 +21,10 @@ INVOICE = "/invoices/[invoice_id]"
 PAYMENTS = "/payments"
 PAYMENT = "/payments/[payment_id]"
 MAILBOX = "/mailbox"
+ACTIVITY = "/activity"
+SETTINGS = "/settings"
+WEBHOOKS = "/support/webhooks"
+WEBHOOK = "/support/webhooks/[webhook_event_id]"
 DEAD_LETTERS = "/support/dlq"
 DEAD_LETTER = "/support/dlq/[queue_name]/[sequence]"
 DEAD_LETTER_JOB = "/support/dlq/jobs/[job_id]"
@@ -106,6 +110,26 @@ def archived_letter(archive_id: object) -> str:
 def dead_letter_export(**query: object) -> str:
     """A file with the dead letters that the filters find."""
     return with_query("/files/dead-letters.jsonl", query)
+
+
+def activity(**query: object) -> str:
+    """The log: entity_type, entity_id, action, actor, correlation_id, since, until, cursor."""
+    return with_query(ACTIVITY, query)
+
+
+def activity_export(**query: object) -> str:
+    """A file with the entries of the audit log that the filters find."""
+    return with_query("/files/activity.csv", query)
+
+
+def webhooks(**query: object) -> str:
+    """Events of payment providers: provider, status, signature, type, event, endpoint, cursor."""
+    return with_query(WEBHOOKS, query)
+
+
+def webhook(webhook_event_id: object) -> str:
+    """One event of a payment provider."""
+    return f"{WEBHOOKS}/{webhook_event_id}"
 
 
 def login(*, then: str = "", problem: str = "") -> str:

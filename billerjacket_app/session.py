@@ -55,6 +55,7 @@ class SessionState(rx.State):
     may_write: bool = False  # customers, invoices, payments
     may_void: bool = False  # invoices that were sent
     is_support: bool = False
+    is_admin: bool = False  # of the business
 
     _owner: str = ""
 
@@ -73,6 +74,7 @@ class SessionState(rx.State):
             "may_write": Action.INVOICES_WRITE in allowed,
             "may_void": Action.INVOICES_VOID in allowed,
             "is_support": Action.SUPPORT_TOOLS in allowed,
+            "is_admin": Action.TENANT_ADMIN in allowed,
         }
         for key, value in shown.items():
             if getattr(self, key) != value:

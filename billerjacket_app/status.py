@@ -50,6 +50,17 @@ WEBHOOK = {
     "failed": Badge("Failed", "x", "red"),
     "ignored": Badge("Ignored", "minus", "slate"),
 }
+SIGNATURE = {
+    "verified": Badge("Verified", "circle-check", "green"),
+    "api_key": Badge("API key", "key-round", "sky"),
+    "failed": Badge("Bad signature", "key-round", "red"),
+}
+EFFECT = {
+    "applied": Badge("Applied", "check", "green"),
+    "unchanged": Badge("Nothing to change", "minus", "slate"),
+    "kept_as_credit": Badge("Kept as credit", "split", "amber"),
+    "waiting": Badge("Waits for its payment", "clock", "amber"),
+}
 HOLD = {
     "pause": Badge("Paused", "pause", "slate"),
     "dispute": Badge("Disputed", "shield-alert", "plum"),
@@ -63,6 +74,7 @@ EMAIL_TYPES = {
     "receipt": "Receipt",
     "other": "Other",
 }
+PROVIDERS = {"stripe": "Stripe", "standard": "Standard Webhooks"}
 METHODS = {"manual": "Manual", "autopay": "Autopay", "external": "External"}
 ROLES = {
     "superadmin": "Super admin",
@@ -113,6 +125,11 @@ def payment(
     return PAYMENT[status]
 
 
+def webhook(status: str, *, is_asked_again: bool) -> Badge:
+    """How a provider's event stands; one that was asked for again waits for the worker."""
+    return Badge("Replay queued", "rotate-ccw", "orange") if is_asked_again else WEBHOOK[status]
+
+
 # How the entries of a timeline look, by the first words of their type. The longest match wins.
 _TIMELINE = {
     "invoice": ("file-text", ""),
@@ -143,6 +160,10 @@ _TIMELINE = {
     "dunning": ("bell-ring", ""),
     "customer": ("user", ""),
     "webhook": ("webhook", ""),
+    "webhook.event.processed": ("check", "good"),
+    "webhook.event.failed": ("x", "bad"),
+    "webhook.event.replay": ("rotate-ccw", ""),
+    "webhook.event.replayed": ("rotate-ccw", ""),
     "message": ("inbox", ""),
 }
 

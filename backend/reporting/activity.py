@@ -286,7 +286,7 @@ def _of_type(is_one_thing: bool, is_rare: bool) -> Any:
     One thing has an index of its own. Of a rare kind all are gathered; a common one is looked for
     from the newest on, and the expression hides it from the index that would gather them all.
     """
-    wanted = sa.bindparam("entity_type")
+    wanted: sa.BindParameter[str] = sa.bindparam("entity_type")
     if is_one_thing:
         return _L.c.entity_type == wanted
     if is_rare:

@@ -88,7 +88,7 @@ def check_own_chain_part(reader: Reader, place: Place = START) -> ChainPart:
 
 def _check_part(reader: Reader, chain: UUID, place: Place) -> ChainPart:
     rows = reader.rows(_ROWS, chain=chain, after=place.sequence)
-    findings = []
+    findings: list[Finding] = []
     for row in rows:
         findings.extend(_check_row(chain, place, row))
         # Going on from the stored hash names each altered row once, not all after it.

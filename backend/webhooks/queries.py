@@ -46,6 +46,7 @@ _ONE = _W.c.id == sa.bindparam("event_id")
 _GET = Statement(
     sa.select(*_HEAD, _W.c.payload, _W.c.headers).where(_W.c.tenant_id == TENANT, _ONE)
 )
+_FIND = Statement(_ALL.where(_ONE))
 _PLACE = Statement(sa.select(_W.c.row_id).where(_W.c.tenant_id == TENANT, _ONE))
 _EQUAL = ("provider", "status", "event_type", "external_event_id", "signature", "endpoint_id")
 
@@ -132,6 +133,12 @@ def get_event(reader: Reader, event_id: UUID) -> WebhookEventDetail:
         raise NotFound("There is no such webhook event.", code="webhook_event_not_found")
     *head, payload, headers = row
     return WebhookEventDetail(_view(head), bytes(payload), orjson.loads(headers))
+
+
+def find_event(reader: Reader, event_id: UUID) -> WebhookEventView | None:
+    """One event as lists show it, or None when the tenant has none of that id."""
+    row = reader.first(_FIND, event_id=event_id)
+    return None if row is None else _view(row)
 
 
 def list_events(

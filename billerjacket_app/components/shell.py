@@ -29,9 +29,15 @@ _NAVIGATION = (
     ("invoices", "Invoices", "file-text", routes.INVOICES),
     ("payments", "Payments", "banknote", routes.PAYMENTS),
     ("mailbox", "Mailbox", "mail", routes.MAILBOX),
+    ("activity", "Activity", "activity", routes.ACTIVITY),
 )
 # For those who may use the support tools.
-_SUPPORT = (("trace", "Trace", "route", routes.TRACE),)
+_SUPPORT = (
+    ("webhooks", "Webhooks", "webhook", routes.WEBHOOKS),
+    ("trace", "Trace", "route", routes.TRACE),
+)
+# For an Admin of the business.
+_ADMIN = (("settings", "Settings", "settings", routes.SETTINGS),)
 
 
 def page(
@@ -139,17 +145,8 @@ def _side(section: str) -> rx.Component:
         rx.el.div(
             rx.el.nav(
                 rx.el.ul(*(_nav_item(item, section) for item in _NAVIGATION)),
-                rx.cond(
-                    SessionState.is_support,
-                    rx.fragment(
-                        rx.el.h2("Support", id="nav-support"),
-                        rx.el.ul(
-                            *(_nav_item(item, section) for item in _SUPPORT),
-                            aria_labelledby="nav-support",
-                        ),
-                    ),
-                    rx.fragment(),
-                ),
+                _nav_group(SessionState.is_support, "Support", _SUPPORT, section),
+                _nav_group(SessionState.is_admin, "Admin", _ADMIN, section),
                 aria_label="Main",
             ),
             _who(),
@@ -157,6 +154,20 @@ def _side(section: str) -> rx.Component:
             id="menu",
         ),
         class_name="side",
+    )
+
+
+def _nav_group(
+    is_shown: Any, title: str, items: Sequence[tuple[str, str, str, str]], section: str
+) -> rx.Component:
+    name = f"nav-{title.lower()}"
+    return rx.cond(
+        is_shown,
+        rx.fragment(
+            rx.el.h2(title, id=name),
+            rx.el.ul(*(_nav_item(item, section) for item in items), aria_labelledby=name),
+        ),
+        rx.fragment(),
     )
 
 

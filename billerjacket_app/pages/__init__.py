@@ -1,6 +1,7 @@
 """The pages, one module each with its own State and `register(app)`."""
 
 from billerjacket_app.pages import (
+    activity,
     customer,
     customers,
     dashboard,
@@ -13,7 +14,10 @@ from billerjacket_app.pages import (
     payment,
     payments,
     register,
+    settings,
     support_trace,
+    webhook,
+    webhooks,
 )
 
 ALL = (
@@ -29,6 +33,10 @@ ALL = (
     payments,
     payment,
     mailbox,
+    activity,
+    webhooks,
+    webhook,
     support_trace,
+    settings,
     not_found,
 )
