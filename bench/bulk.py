@@ -57,16 +57,19 @@ FROM one ORDER BY i
 """
 _PAYMENTS = """
 INSERT INTO payments (tenant_id, id, customer_id, amount, applied_amount, unapplied_amount,
-    currency_code, method, status, received_on, applied_at, correlation_id, created_at, version)
+    refunded_amount, disputed_amount, reversed_amount, currency_code, method, status, received_on,
+    applied_at, correlation_id, created_at, version)
 SELECT tenant_id, printf('%04xb0%s', :number, substr(id, 7)), customer_id,
-    total_amount + (row_id % 50 = 0) * 100, total_amount, (row_id % 50 = 0) * 100, 'USD',
+    total_amount + (row_id % 50 = 0) * 100, total_amount, (row_id % 50 = 0) * 100, 0, 0, 0, 'USD',
     'manual', 'succeeded', min(:today, date(issue_date, '+20 days')), :now, 'bulk', :now, 1
 FROM invoices WHERE tenant_id = :tenant AND status = 'paid' ORDER BY row_id
 """
+# With the ids of their entries in the ledger.
 _ALLOCATIONS = """
-INSERT INTO payment_allocations (tenant_id, id, payment_id, invoice_id, amount, created_at)
-SELECT tenant_id, printf('%04xd0%s', :number, substr(id, 7)), id,
-    printf('%04xa0%s', :number, substr(id, 7)), applied_amount, :now
+INSERT INTO payment_allocations (tenant_id, id, payment_id, invoice_id, amount, reversed_amount,
+    created_at)
+SELECT tenant_id, printf('%04xe2%s', :number, substr(id, 7)), id,
+    printf('%04xa0%s', :number, substr(id, 7)), applied_amount, 0, :now
 FROM payments WHERE tenant_id = :tenant ORDER BY row_id
 """
 _ENTRY = "INSERT INTO ledger_entries (tenant_id, id, kind, entry_day, currency_code, customer_id, "

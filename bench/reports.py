@@ -71,7 +71,7 @@ SELECT currency_code, sum(unapplied_amount) FROM payments
 WHERE tenant_id = :tenant AND unapplied_amount > 0 GROUP BY currency_code
 """
 _RECEIVED = """
-SELECT currency_code, received_on, sum(amount) FROM payments
+SELECT currency_code, received_on, sum(applied_amount + unapplied_amount) FROM payments
 WHERE tenant_id = :tenant AND status = 'succeeded' AND received_on >= :since
 GROUP BY currency_code, received_on
 """

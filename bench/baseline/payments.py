@@ -116,6 +116,9 @@ def _pay(context: Context, body: NewPayment) -> PaymentOut:
         amount=amount,
         applied_amount=amount,
         unapplied_amount=Decimal("0.00"),
+        refunded_amount=Decimal("0.00"),
+        disputed_amount=Decimal("0.00"),
+        reversed_amount=Decimal("0.00"),
         currency_code=invoice.currency_code,
         method=body.method,
         status=PaymentStatus.SUCCEEDED,
@@ -136,6 +139,7 @@ def _pay(context: Context, body: NewPayment) -> PaymentOut:
                 payment_id=payment.id,
                 invoice_id=invoice.id,
                 amount=amount,
+                reversed_amount=Decimal("0.00"),
                 created_at=now,
             ),
             PaymentAttempt(
