@@ -16,7 +16,7 @@ from typing import Protocol
 
 from backend import logging
 from backend.config import LogFormat
-from bench import api, dunning, keys, lists, queues, reports
+from bench import api, dunning, keys, lists, queues, reports, webhooks
 from bench.measure import Line
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -30,6 +30,7 @@ class Benchmark(Protocol):
 
 BENCHMARKS: dict[str, Benchmark] = {
     "api": api.run_api,
+    "webhooks": webhooks.run_webhooks,
     "keys": keys.run_keys,
     "reports": reports.run_reports,
     "lists": lists.run_lists,

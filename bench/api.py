@@ -35,18 +35,18 @@ def run_api(directory: Path, *, quick: bool) -> Iterator[Line]:
         )
         os.environ["BENCH_INVOICE"] = _read(ours, f"/api/invoices/{books.invoices[0]}", books)
         theirs = stack.enter_context(serving("bench.baseline", database=_copy(books, "baseline")))
-        race = _Race(ours, theirs, rounds)
+        race = Race(ours, theirs, rounds)
         payments = (PAYMENTS // share, BASELINE_PAYMENTS // share)
         race.warm_up(lambda n: _payments(books, n))
         for clients in (8, 32):
             mine, other = race.run(lambda n: _payments(books, n), payments, clients=clients)
             name = f"POST /api/payments, {clients} clients"
-            yield _throughput(name, mine, other, bound=3)
+            yield throughput(name, mine, other, bound=3)
             yield _tail(name, mine, other)
         race.warm_up(lambda n: _invoices(books, n))
         invoices = (INVOICES // share, BASELINE_INVOICES // share)
         mine, other = race.run(lambda n: _invoices(books, n), invoices, clients=8)
-        yield _throughput(f"POST /api/invoices, {LINES} lines, 8 clients", mine, other, bound=2)
+        yield throughput(f"POST /api/invoices, {LINES} lines, 8 clients", mine, other, bound=2)
         yield _reading(books, race, READS // share)
 
 
@@ -54,16 +54,23 @@ def _copy(books: Books, name: str) -> Path:
     return Path(shutil.copy(books.path, books.path.with_name(f"{name}.db")))
 
 
-class _Race:
+class Race:
     """Ours and the baseline take turns, the one that goes first changing."""
 
     def __init__(self, ours: int, theirs: int, rounds: int) -> None:
         self._ports = (ours, theirs)
         self._rounds = rounds
 
-    def warm_up(self, requests: Callable[[int], list[Request]]) -> None:
-        for port in self._ports:
-            put_load(port, requests(40), clients=8, status=201)
+    def warm_up(
+        self,
+        requests: Callable[[int], list[Request]],
+        *,
+        status: int = 201,
+        baseline_requests: Callable[[int], list[Request]] | None = None,
+    ) -> None:
+        """Let both do everything once before it counts."""
+        for port, make in zip(self._ports, (requests, baseline_requests or requests), strict=True):
+            put_load(port, make(40), clients=8, status=status)
 
     def run(
         self,
@@ -128,7 +135,7 @@ def _invoices(books: Books, count: int) -> list[Request]:
     ]
 
 
-def _reading(books: Books, race: _Race, count: int) -> Line:
+def _reading(books: Books, race: Race, count: int) -> Line:
     invoice_id = books.invoices[0]
     authenticated = Request.of("GET", f"/api/invoices/{invoice_id}", books.headers)
     bare = Request.of("GET", f"/memory/invoices/{invoice_id}", {})
@@ -140,10 +147,11 @@ def _reading(books: Books, race: _Race, count: int) -> Line:
         baseline_requests=lambda n: [bare] * n,
     )
     name = "GET one invoice, authenticated / bare FastAPI route, from memory"
-    return _throughput(name, mine, other, bound=0.4)
+    return throughput(name, mine, other, bound=0.4)
 
 
-def _throughput(name: str, ours: list[Load], theirs: list[Load], *, bound: float) -> Line:
+def throughput(name: str, ours: list[Load], theirs: list[Load], *, bound: float) -> Line:
+    """The line that compares how many are answered in a second."""
     ratios = [mine.per_second / other.per_second for mine, other in zip(ours, theirs, strict=True)]
     return Line(
         name,

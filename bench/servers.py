@@ -17,6 +17,7 @@ from pathlib import Path
 
 START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 20.0
+SECRET_KEY = "only-for-this-benchmark-" + "0" * 32
 
 
 @contextlib.contextmanager
@@ -28,7 +29,7 @@ def serving(module: str, *arguments: str, database: Path) -> Iterator[int]:
         "BILLERJACKET_DATABASE_URL": f"sqlite:///{database}",
         "BILLERJACKET_ENVIRONMENT": "test",
         "BILLERJACKET_LOG_FORMAT": "json",
-        "BILLERJACKET_SECRET_KEY": "only-for-this-benchmark-" + "0" * 32,
+        "BILLERJACKET_SECRET_KEY": SECRET_KEY,
     }
     nowhere = subprocess.DEVNULL
     process = subprocess.Popen(command, env=environment, stdout=nowhere, stderr=nowhere)

@@ -1,4 +1,4 @@
-"""Baseline: the FastAPI application, and a bare route that answers from memory."""
+"""Baseline: the FastAPI application, and bare routes that answer from memory or store a row."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from bench.baseline import invoices, payments
+from bench.baseline import invoices, payments, webhooks
 
 app = FastAPI()
 app.include_router(payments.router)
 app.include_router(invoices.router)
+app.include_router(webhooks.router)
 
 # What the bare route answers: one invoice, as our API gave it.
 _INVOICE: dict[str, Any] = json.loads(os.environ.get("BENCH_INVOICE", "{}"))
