@@ -35,6 +35,7 @@ from backend.dunning.holds import (
 from backend.dunning.letters import dunning_letter
 from backend.dunning.plans import get_plan, list_plans, update_plan
 from backend.dunning.preview import preview_run
+from backend.errors import NotFound
 from backend.ids import new_id
 from backend.invoices.balances import find_balance, open_balances
 from backend.invoices.document import build_invoice_document
@@ -63,6 +64,19 @@ from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary
 from backend.reporting.timeline import list_invoice_timeline
 from backend.reporting.trace import list_trace
+from backend.webhooks.endpoints import (
+    activate_endpoint,
+    add_secret,
+    count_refused,
+    deactivate_endpoint,
+    get_endpoint,
+    list_endpoints,
+    retire_secret,
+)
+from backend.webhooks.plan import plan_selected
+from backend.webhooks.queries import WebhookEventFilter, find_event, get_event, list_events
+from backend.webhooks.replay import count_matching, replay_event, replay_events
+from backend.webhooks.secrets import SecretBox
 
 SECRET = "Zyxwvut"  # in every text of the other tenant's rows, and nowhere else
 
@@ -80,13 +94,21 @@ class Ids:
     queued: UUID
     attachment: UUID
     message: UUID
+    endpoint: UUID
+    event: UUID
 
     @classmethod
     def of_nobody(cls) -> Ids:
         return cls(*(new_id() for _ in fields(cls)))
 
 
+def _after(first: Callable[[], object], then: Callable[..., object], *arguments: object) -> None:
+    first()
+    then(*arguments)
+
+
 _LINES = [LineInput("x", "1", "1.00")]
+BOX = SecretBox("k" * 32)
 
 # Every way to name a row by its id, tried with the other tenant's ids and with ids of nobody.
 # A value stands for the function itself with the named id as its only argument.
@@ -131,6 +153,22 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     send_again: "communication",
     list_invoice_timeline: "sent",
     get_billing_summary: lambda reader, ids: get_billing_summary(reader, customer_id=ids.customer),
+    add_secret: lambda work, ids: len(add_secret(work, BOX, ids.endpoint)),
+    # Two secrets are good, so that there is one to retire.
+    retire_secret: lambda work, ids: _after(
+        lambda: add_secret(work, BOX, ids.endpoint), retire_secret, work, ids.endpoint
+    ),
+    deactivate_endpoint: "endpoint",
+    activate_endpoint: lambda work, ids: _after(
+        lambda: deactivate_endpoint(work, ids.endpoint), activate_endpoint, work, ids.endpoint
+    ),
+    get_endpoint: "endpoint",
+    count_refused: lambda work, ids: count_refused(work, ids.endpoint, 1, "x"),
+    find_event: "event",
+    get_event: "event",
+    plan_selected: lambda reader, ids: plan_selected(reader, [ids.event]),
+    replay_event: "event",
+    replay_events: lambda work, ids: replay_events(work, [ids.event]),
 }
 # The same for ids inside a command, a filter or a cursor.
 NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
@@ -182,6 +220,15 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
     "their e-mail as a cursor": lambda reader, ids: list_communications(
         reader, cursor=encode_cursor(ids.communication)
     ),
+    "their webhooks by endpoint": lambda reader, ids: list_events(
+        reader, WebhookEventFilter(endpoint_id=ids.endpoint)
+    ),
+    "the count of their webhooks by endpoint": lambda reader, ids: count_matching(
+        reader, WebhookEventFilter(endpoint_id=ids.endpoint)
+    ),
+    "their webhook as a cursor": lambda reader, ids: list_events(
+        reader, cursor=encode_cursor(ids.event)
+    ),
     "their plan as a cursor": lambda reader, ids: list_plans(
         reader, cursor=encode_cursor(ids.plan)
     ),
@@ -203,6 +250,11 @@ INNER = {
     "record_attempt",
     "wanted_shares",
     "apply_shares",
+    "spend_credit",
+    "take_out",
+    "put_back",
+    "taken_from",
+    "get_tenant_of_endpoint",  # for the platform's people only
 }
 
 
@@ -212,8 +264,16 @@ def _trace_of(name: str) -> Callable[[Any, Ids], Any]:
 
 NAMED_INSIDE |= {
     f"the trace of their {name}": _trace_of(name)
-    for name in ("customer", "sent", "payment", "plan", "queued", "message")
+    for name in ("customer", "sent", "payment", "plan", "queued", "message", "event", "endpoint")
 }
+
+
+def _trace_or_nothing(reader: Any, wanted: str) -> list[Any]:
+    try:
+        return list_trace(reader, wanted)
+    except NotFound:
+        return []
+
 
 WHOLE: dict[str, Callable[[Any], Any]] = {
     "customers": list_customers,
@@ -234,6 +294,13 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "payments": list_payments,
     "e-mails": list_communications,
     "plans": list_plans,
+    "webhook endpoints": list_endpoints,
+    "webhooks": list_events,
+    "webhooks by the provider's id": lambda r: list_events(
+        r, WebhookEventFilter(external_event_id=SECRET)
+    ),
+    "count of webhooks": lambda r: count_matching(r, WebhookEventFilter()),
+    "trace of the provider's id": lambda r: _trace_or_nothing(r, SECRET),
     "preview": preview_run,
     "dashboard": get_dashboard,
     "aging": get_aging,

@@ -21,6 +21,7 @@ import backend.dunning
 import backend.invoices
 import backend.payments
 import backend.reporting
+import backend.webhooks
 from backend.actor import Actor
 from backend.communications.mailbox import MailboxMailer
 from backend.communications.queries import (
@@ -50,8 +51,13 @@ from backend.payments.credit import allocate_credit
 from backend.payments.service import RecordPayment, record_payment
 from backend.tables import METADATA
 from backend.unit_of_work import Reader, UnitOfWork, read, run
+from backend.webhooks.endpoints import CreateEndpoint, create_endpoint
+from backend.webhooks.ingest import read_delivery, store_delivery
+from backend.webhooks.models import SignatureResult
+from backend.webhooks.providers import PROVIDERS
 from tests.factories import Clock, make_customer, make_draft, make_invoice, pay, raw_rows
-from tests.reach import ATTEMPTS, INNER, NAMED_INSIDE, SECRET, WHOLE, Ids
+from tests.reach import ATTEMPTS, BOX, INNER, NAMED_INSIDE, SECRET, WHOLE, Ids
+from tests.webhooks import as_bytes, stripe_event
 
 
 @pytest.fixture
@@ -90,6 +96,15 @@ def theirs(db: Database, stranger: Actor, clock: Clock) -> Ids:
     clock.pass_time(days=45)
     run(db, stranger, run_evaluation)
     queued = read(db, stranger, list_communications).items[0]
+    endpoint = run(db, stranger, create_endpoint, BOX, CreateEndpoint("stripe"))
+    delivery = read_delivery(
+        PROVIDERS["stripe"],
+        as_bytes(stripe_event(SECRET, f"{SECRET}.created", {"name": SECRET})),
+        {},
+        SignatureResult.VERIFIED,
+        endpoint.webhook_endpoint_id,
+    )
+    stored = run(db, stranger, store_delivery, delivery)
     run(db, stranger, hold_invoice, sent.invoice_id, HoldInvoice(InvoiceHold.PAUSE))
     run(db, stranger, hold_customer, customer.customer_id, HoldCustomer(CustomerHold.PAUSE))
     return Ids(
@@ -102,6 +117,8 @@ def theirs(db: Database, stranger: Actor, clock: Clock) -> Ids:
         queued.communication_id,
         detail.attachments[0].attachment_id,
         message,
+        endpoint.webhook_endpoint_id,
+        stored.webhook_event_id,
     )
 
 
@@ -247,7 +264,8 @@ def test_the_database_itself_refuses_a_reference_across_tenants(
         f"UPDATE payments SET customer_id = '{theirs.customer.hex}' WHERE tenant_id = ?",
         f"UPDATE customers SET dunning_plan_id = '{theirs.plan.hex}' WHERE tenant_id = ?",
         "INSERT INTO payment_allocations (tenant_id, id, payment_id, invoice_id, amount, "
-        f"created_at) SELECT tenant_id, id, id, '{theirs.sent.hex}', 1, 1 FROM payments "
+        "created_at, reversed_amount) "
+        f"SELECT tenant_id, id, id, '{theirs.sent.hex}', 1, 1, 0 FROM payments "
         "WHERE tenant_id = ?",
     }
     connection = db.connect().driver
@@ -270,6 +288,7 @@ def functions_that_take_an_id() -> Iterator[str]:
         backend.dunning,
         backend.communications,
         backend.reporting,
+        backend.webhooks,
     ]
     takes_work = {Reader.__name__, UnitOfWork.__name__}
     for room in rooms:
