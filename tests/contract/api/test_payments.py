@@ -17,6 +17,8 @@ from tests.contract.api.house import (
     queued,
     shown,
 )
+from tests.factories import actor_in
+from tests.provider_events import Teller
 
 # An id that no row has; written down, so that the tests have the same names in every process.
 NOBODYS = "5d0c3b1e-8a2f-4c6d-9e7b-1f2a3b4c5d6e"
@@ -24,7 +26,8 @@ NOBODYS = "5d0c3b1e-8a2f-4c6d-9e7b-1f2a3b4c5d6e"
 FIELDS = {
     "payment_id", "customer_id", "amount", "applied_amount", "unapplied_amount", "currency_code",
     "method", "status", "received_on", "applied_at", "external_provider", "external_payment_id",
-    "note", "correlation_id", "created_at", "allocations",
+    "note", "correlation_id", "created_at", "allocations", "refunded_amount", "disputed_amount",
+    "reversed_amount",
 }  # fmt: skip
 
 
@@ -185,6 +188,25 @@ def test_a_payment_of_a_provider_is_taken_once_for_ever(house: House):
     house.pay(invoice, "10.00", external_provider="adyen", external_payment_id="pi_1")
 
 
+def test_a_payment_says_what_a_provider_took_of_it(house: House):
+    invoice = house.sent_invoice()
+    stripe = Teller(house.services.db, actor_in(house.tenant_id))
+    stripe.refunded("15.00")  # told before the payment is here
+    payment = house.pay(invoice, "100.00", external_provider="stripe", external_payment_id="pi_1")
+    stripe.disputed("30.00")
+    path = f"/api/payments/{payment['payment_id']}"
+    for taken, disputed, applied in ((payment, "0.00", "85.00"), (None, "30.00", "55.00")):
+        now = taken or done(house.get(path))
+        assert (now["amount"], now["refunded_amount"]) == ("100.00", "15.00")
+        assert (now["disputed_amount"], now["applied_amount"]) == (disputed, applied)
+    stripe.closed(won=False)
+    stripe.refunded("70.00")
+    gone = done(house.get(path))
+    assert (gone["status"], gone["allocations"]) == ("reversed", [])
+    assert (gone["applied_amount"], gone["unapplied_amount"]) == ("0.00", "0.00")
+    assert house.invoice(invoice["invoice_id"])["balance_due"] == "100.00"
+
+
 def test_a_reversed_payment_opens_its_invoice_again(house: House):
     invoice = house.sent_invoice()
     payment = house.pay(invoice, "100.00")
@@ -193,7 +215,7 @@ def test_a_reversed_payment_opens_its_invoice_again(house: House):
     reversed_ = done(house.post(path, {"reason": "bounced"}))
     assert reversed_["status"] == "reversed"
     assert (reversed_["applied_amount"], reversed_["unapplied_amount"]) == ("0.00", "0.00")
-    assert reversed_["amount"] == "100.00"
+    assert (reversed_["amount"], reversed_["reversed_amount"]) == ("100.00", "100.00")
     after = house.invoice(invoice["invoice_id"])
     assert (after["status"], after["balance_due"], after["paid_at"]) == ("sent", "100.00", None)
     problem(house.post(path, {"reason": "again"}), 409, "payment_not_reversible")
