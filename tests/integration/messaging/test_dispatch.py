@@ -150,7 +150,7 @@ def test_a_message_that_this_worker_has_no_handler_for_is_set_aside(
     db: Database, services: Services, tenant_id: UUID
 ):
     message = real_message(tenant_id, WebhookReceived(webhook_event_id=new_id()))
-    others = {EvaluateDunning: Recorder()}
+    others: Handlers = {EvaluateDunning: Recorder()}
 
     deliver(services, message, others, queue=Queue.WEBHOOK_INGEST)
 
