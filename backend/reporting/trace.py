@@ -20,7 +20,7 @@ from backend.db.types import Id
 from backend.errors import NotFound
 from backend.messaging.contracts import DunningEmailRequested, Queue
 from backend.messaging.models import OUTBOX, QUEUE_MESSAGES
-from backend.payments.models import PAYMENT_ATTEMPTS, PAYMENTS
+from backend.payments.models import PAYMENT_ATTEMPTS, PAYMENTS, PROVIDER_CLAIMS
 from backend.reporting.history import Context, Email, TimelineItem
 from backend.reporting.sources import (
     ATTEMPTS,
@@ -56,7 +56,7 @@ _ENTITY_TYPES = (
 # One request can ask for many events again: their own stories are told when they are few.
 _EVENTS_TOLD_MAX = 20
 _L, _A, _P, _M = AUDIT_LOG, PAYMENT_ATTEMPTS, PAYMENTS, COMMUNICATIONS
-_O, _Q, _W = OUTBOX, QUEUE_MESSAGES, WEBHOOK_EVENTS
+_O, _Q, _W, _K = OUTBOX, QUEUE_MESSAGES, WEBHOOK_EVENTS, PROVIDER_CLAIMS
 
 _CORRELATION: sa.BindParameter[str] = sa.bindparam("correlation_id", type_=sa.String)
 _ID: sa.BindParameter[UUID] = sa.bindparam("wanted", type_=Id())
@@ -110,6 +110,23 @@ _OF_THE_PAYMENT: tuple[Query, ...] = (
         _A.c.external_provider.in_(_THE_PAYMENTS.with_only_columns(_P.c.external_provider)),
         _A.c.external_payment_id.in_(_THE_PAYMENTS),
         _A.c.external_at.is_not(None),
+    ),
+    # What it took back, also what was told before the payment came.
+    _query(
+        AUDIT,
+        _L.c.entity_type == "provider_claim",
+        _L.c.entity_id.in_(
+            sa.select(_K.c.id)
+            .join(
+                _P,
+                sa.and_(
+                    _P.c.tenant_id == _K.c.tenant_id,
+                    _P.c.external_provider == _K.c.provider,
+                    _P.c.external_payment_id == _K.c.external_payment_id,
+                ),
+            )
+            .where(_K.c.tenant_id == TENANT, _P.c.id == _ID)
+        ),
     ),
     _query(LEDGER, of_entries(ENTRIES.c.payment_id == _ID)),
     _query(

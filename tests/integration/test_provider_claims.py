@@ -19,10 +19,12 @@ from backend.reporting.aging import get_aging
 from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary
 from backend.reporting.timeline import list_invoice_timeline
+from backend.reporting.trace import list_trace
 from backend.unit_of_work import read, run
 from backend.webhooks.effects import Outcome
 from tests.factories import (
     Clock,
+    actor_in,
     make_invoice,
     raw_count,
 )
@@ -239,3 +241,29 @@ def test_the_invoices_timeline_tells_what_became_of_its_payment(
     first = [item.title for item in read(db, actor, list_invoice_timeline, one.invoice_id)]
     assert "Payment refunded: $10.00 taken back" not in first
     assert "Payment disputed: $20.00 taken back" in first
+
+
+def test_the_payments_trace_tells_what_was_told_before_it_came(
+    db: Database, actor: Actor, customer: CustomerView, stripe: Teller, clock: Clock
+):
+    teller = Teller(db, actor_in(actor.tenant_id))  # under another correlation id
+    for step in (
+        lambda: teller.refunded("30.00"),
+        lambda: teller.disputed("20.00"),
+        lambda: stripe.paid(customer_id=customer.customer_id),
+        lambda: teller.closed(won=True),
+    ):
+        step()
+        clock.pass_time(minutes=1)
+    told = [item.title for item in read(db, actor, list_trace, str(stripe.payment().payment_id))]
+    wanted = [
+        "Refund of 30.00 told",
+        "Dispute of 20.00 told",
+        "Payment of 100.00 recorded",
+        "Payment refunded: 30.00 taken back",
+        "Payment disputed: 20.00 taken back",
+        "Dispute won",
+        "Dispute won: 20.00 is back",
+    ]
+    assert [title for title in told if title in wanted] == wanted
+    assert "Ledger, dispute restored: debit $20.00" in told
