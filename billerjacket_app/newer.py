@@ -2,7 +2,7 @@
 
 A page's State inherits `NewerState`, keeps with `know` which rows there were at its last load, and
 in its `refresh` tells with `tell_newer` which there are now. The rows themselves come when they
-are asked for, by the button of `newer_bar`.
+are asked for, by `newer_button` or a `newer_bar` with it.
 """
 
 from __future__ import annotations
@@ -59,19 +59,23 @@ def count_newer(now: Sequence[str], known: Sequence[str]) -> int:
 def newer_bar(state: Any, text: Any) -> rx.Component:
     """A line that always has its height, so that no row moves: a text, and what is new."""
     return rx.el.div(
-        rx.el.span(text, class_name="muted small"),
-        rx.el.div(
-            rx.cond(
-                state.newer != "",
-                basic.button(
-                    basic.icon("arrow-up", size=14),
-                    state.newer,
-                    on_click=state.show_newer,
-                    data_testid="newer",
-                ),
-                rx.fragment(),
+        rx.el.span(text, class_name="muted small"), newer_button(state), class_name="newer"
+    )
+
+
+def newer_button(state: Any) -> rx.Component:
+    """What is new, read out when it changes; a click shows it."""
+    return rx.el.div(
+        rx.cond(
+            state.newer != "",
+            basic.button(
+                basic.icon("arrow-up", size=14),
+                state.newer,
+                on_click=state.show_newer,
+                data_testid="newer",
             ),
-            role="status",
+            rx.fragment(),
         ),
-        class_name="newer",
+        role="status",
+        class_name="newer-one",
     )

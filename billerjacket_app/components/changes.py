@@ -18,15 +18,17 @@ from billerjacket_app import format as fmt
 
 # Lines that a row of a table shows at once.
 SHOWN = 3
-VALUE_LENGTH_MAX = 300
+VALUE_LENGTH_MAX = 140
+TITLE_LENGTH_MAX = 2000
 
 
 @dataclass
 class Line:
-    """One value: `rem` was there before, `add` is there now."""
+    """One value: `rem` was there before, `add` is there now. One that was cut has a `title`."""
 
     text: str = ""
     look: str = ""
+    title: str = ""
 
 
 def lines_of(changes: Iterable[ValueChange]) -> list[Line]:
@@ -36,13 +38,14 @@ def lines_of(changes: Iterable[ValueChange]) -> list[Line]:
         name = change.name.replace("_", " ")
         for sign, value, look in ((fmt.MINUS, change.before, "rem"), ("+", change.after, "add")):
             if value is not None:
-                lines.append(Line(f"{sign} {name}: {_shown(value)}", look))
+                lines.append(_line(f"{sign} {name}: ", " ".join(value.split()), look))
     return lines
 
 
-def _shown(value: str) -> str:
-    text = " ".join(value.split())
-    return text if len(text) <= VALUE_LENGTH_MAX else text[:VALUE_LENGTH_MAX] + "…"
+def _line(sign: str, value: str, look: str) -> Line:
+    if len(value) <= VALUE_LENGTH_MAX:
+        return Line(sign + value, look)
+    return Line(f"{sign}{value[:VALUE_LENGTH_MAX]}…", look, value[:TITLE_LENGTH_MAX])
 
 
 def changes(lines: Any, more: Any, more_text: Any) -> rx.Component:
@@ -60,6 +63,8 @@ def changes(lines: Any, more: Any, more_text: Any) -> rx.Component:
 
 def _diff(lines: Any) -> rx.Component:
     return rx.el.div(
-        rx.foreach(lines, lambda line: rx.el.div(line.text, class_name=line.look)),
+        rx.foreach(
+            lines, lambda line: rx.el.div(line.text, class_name=line.look, title=line.title)
+        ),
         class_name="diff",
     )

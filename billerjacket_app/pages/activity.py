@@ -12,6 +12,7 @@ from billerjacket_app.components import basic, changes, filters, forms, shell, s
 from billerjacket_app.newer import NewerState, newer_bar
 from billerjacket_app.pages.activity_chain import ChainState, chain_card
 from billerjacket_app.pages.activity_rows import (
+    CHOSEN,
     FILTERS,
     TYPED,
     ActivityRow,
@@ -71,13 +72,13 @@ class ActivityState(ChainState, NewerState, rx.State):
 
     @rx.event
     def narrow(self, name: str, value: str) -> Any:
-        """Put a filter into the address."""
+        """Put a filter into the address. What is chosen is a step that Back undoes."""
         if name not in FILTERS:
             return None
         if name in TYPED:
             self._ids = self._ids | {name: value.strip()}
         query = self._query() | {name: value.strip(), "cursor": ""}
-        return rx.redirect(routes.activity(**query), replace=True)
+        return rx.redirect(routes.activity(**query), replace=name not in CHOSEN)
 
     def _query(self) -> dict[str, str]:
         return {name: self.arg(name) for name in FILTERS}

@@ -28,6 +28,8 @@ PAGE_SIZE = 50
 FILTERS = (
     "entity_type", "action", "actor", "since", "until", "entity_id", "correlation_id", "cursor",
 )  # fmt: skip
+# From what occurs.
+CHOSEN = ("entity_type", "action", "actor")
 # Ids that are typed or pasted.
 TYPED = ("entity_id", "correlation_id")
 _PAGES_OF = {
@@ -104,12 +106,13 @@ def load_activity(reader: Reader, query: dict[str, str], may_trace: bool) -> Act
     page = list_activity(reader, narrowed, limit=PAGE_SIZE, cursor=cursor)
     here = {**query, "cursor": ""}
     told = Telling(reader, may_trace)
+    kinds, actions, actors = (_options(reader, name, query) for name in CHOSEN)
     count, more = fmt.count(len(page.items), "entry", "entries"), page.next_cursor
     return Activity(
         rows=[told.row(entry) for entry in page.items],
-        kinds=_options(reader, "entity_type", query),
-        actions=_options(reader, "action", query),
-        actors=_options(reader, "actor", query),
+        kinds=kinds,
+        actions=actions,
+        actors=actors,
         chips=_chips(here),
         pager=filters.Pager(
             text=f"{count} on this page" if more or cursor else count,

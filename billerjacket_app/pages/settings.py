@@ -25,18 +25,14 @@ from backend.webhooks.endpoints import (
     retire_secret,
 )
 from backend.webhooks.secrets import SecretBox
-from billerjacket_app import bridge, routes, status
+from billerjacket_app import bridge, routes
 from billerjacket_app import format as fmt
-from billerjacket_app.components import basic, dialog, forms, shell, states
+from billerjacket_app.components import basic, shell, states
 from billerjacket_app.page_state import PageState, say
 from billerjacket_app.pages import rows
+from billerjacket_app.pages.settings_endpoints import endpoint_card, endpoint_dialogs, shown_once
 from billerjacket_app.pages.webhooks_rows import endpoint_badge, provider_text, sentence
 from billerjacket_app.status import Badge
-
-_HINT = (
-    "Leave it empty and one is made up. Stripe gives you its own: make the endpoint, give Stripe "
-    "its address, then put Stripe's signing secret here with “Replace secret”."
-)
 
 
 @dataclass
@@ -220,195 +216,6 @@ def _box() -> SecretBox:
     return SecretBox(bridge.services().settings.secret_key.get_secret_value())
 
 
-def _once(label: str, value: Any, testid: str) -> rx.Component:
-    return rx.cond(
-        value != "",
-        rx.el.div(
-            rx.el.span(label, class_name="small muted"),
-            rx.el.div(
-                rx.el.code(value, class_name="mono", data_testid=testid),
-                basic.button(
-                    basic.icon("copy", size=14),
-                    "Copy",
-                    aria_label=f"Copy the {label.lower()}",
-                    custom_attrs={"data-copy": value},
-                ),
-                class_name="once",
-            ),
-        ),
-        rx.fragment(),
-    )
-
-
-def _made() -> rx.Component:
-    state = SettingsState
-    made = state.made
-    return rx.cond(
-        made.title != "",
-        basic.callout(
-            rx.el.div(
-                rx.el.strong(made.title),
-                rx.el.span(
-                    rx.cond(
-                        (made.secret != "") | (made.address != ""),
-                        " What stands here is shown only now.",
-                        "",
-                    )
-                ),
-                _once("Address", made.address, "made-address"),
-                _once("Secret", made.secret, "made-secret"),
-                rx.el.p(made.note),
-                rx.el.div(
-                    basic.button("I have kept it", on_click=state.put_away, data_testid="put-away")
-                ),
-                class_name="stack tight",
-            ),
-            tone="info",
-            symbol="key-round",
-            role="status",
-            data_testid="made",
-        ),
-        rx.fragment(),
-    )
-
-
-def _endpoint(card: Any) -> rx.Component:
-    state = SettingsState
-    return rx.el.li(
-        rx.el.div(
-            rx.el.h3(card.provider, class_name="name"),
-            basic.badge(card.badge),
-            rx.el.code(card.address, class_name="mono muted"),
-            class_name="row",
-        ),
-        basic.facts(
-            basic.fact("Made", basic.when(card.created, class_name="mono")),
-            basic.fact(
-                "Last event",
-                rx.el.a(
-                    basic.when(card.last, class_name="mono"),
-                    href=card.events_href,
-                    class_name="link",
-                    aria_label="Events of this endpoint, the last " + card.last.text,
-                ),
-            ),
-            basic.fact(
-                "Refused deliveries",
-                rx.el.div(card.refused, class_name="num", data_testid="refused"),
-                rx.cond(
-                    card.refused_last != "",
-                    rx.el.div("Last ", card.refused_last, class_name="small muted"),
-                    rx.fragment(),
-                ),
-            ),
-            basic.fact("Secret", card.secret, data_testid="secret-state"),
-        ),
-        rx.el.div(
-            rx.cond(
-                card.has_two,
-                basic.button(
-                    "Retire a secret…",
-                    on_click=state.open_about("retire", card.key),
-                    data_testid="retire",
-                ),
-                basic.button(
-                    "Replace secret…",
-                    on_click=state.open_about("rotate", card.key),
-                    data_testid="rotate",
-                ),
-            ),
-            rx.cond(
-                card.is_active,
-                basic.button(
-                    "Switch off…",
-                    on_click=state.open_about("off", card.key),
-                    data_testid="switch-off",
-                ),
-                basic.button(
-                    "Switch on", on_click=state.switch_on(card.key), data_testid="switch-on"
-                ),
-            ),
-            class_name="row",
-        ),
-        class_name="card stack",
-        key=card.key,
-        data_testid="endpoint",
-    )
-
-
-def _secret_field(hint: str) -> rx.Component:
-    state = SettingsState
-    return forms.text_field(
-        "secret",
-        "Signing secret",
-        error=state.errors["secret"],
-        hint=hint,
-        type="password",
-        auto_complete="off",
-        spell_check=False,
-        max_length=500,
-    )
-
-
-def _dialogs() -> rx.Component:
-    state = SettingsState
-    return rx.fragment(
-        dialog.form_dialog(
-            state,
-            "create",
-            "New webhook endpoint",
-            forms.field(
-                "provider", "Provider", forms.choice("provider", list(status.PROVIDERS.items()))
-            ),
-            _secret_field(_HINT),
-            submit=state.create,
-            verb="Make endpoint",
-            lead="An address of your own, at which the provider tells what happened to payments.",
-        ),
-        dialog.form_dialog(
-            state,
-            "rotate",
-            "Replace the secret",
-            _secret_field("Leave it empty and one is made up."),
-            submit=state.rotate,
-            verb="Add secret",
-            lead="The new secret is added, and the one before stays good until you retire it. So "
-            "no delivery is refused meanwhile.",
-        ),
-        dialog.form_dialog(
-            state,
-            "retire",
-            "Retire a secret",
-            forms.field(
-                "which",
-                "Which",
-                forms.choice(
-                    "which",
-                    [
-                        ("older", "The older: the provider signs with the newer"),
-                        ("newer", "The newer: it was added by mistake"),
-                    ],
-                ),
-            ),
-            rx.el.p(state.about.secret, ".", class_name="small muted"),
-            submit=state.retire,
-            verb="Retire secret",
-            kind="danger",
-            lead="What is signed with it is refused from now on.",
-        ),
-        dialog.form_dialog(
-            state,
-            "off",
-            "Switch the endpoint off",
-            rx.el.p(rx.el.code(state.about.address)),
-            submit=state.switch_off,
-            verb="Switch off endpoint",
-            kind="danger",
-            lead="Its deliveries are refused at once, and counted. It can be switched on again.",
-        ),
-    )
-
-
 def page() -> rx.Component:
     """The settings."""
     state = SettingsState
@@ -420,10 +227,13 @@ def page() -> rx.Component:
                 "delivery must be signed with the endpoint's secret, which is kept encrypted.",
                 class_name="muted",
             ),
-            _made(),
+            shown_once(state),
             rx.cond(
                 state.endpoints.length() > 0,
-                rx.el.ul(rx.foreach(state.endpoints, _endpoint), class_name="stack"),
+                rx.el.ul(
+                    rx.foreach(state.endpoints, lambda card: endpoint_card(state, card)),
+                    class_name="stack",
+                ),
                 basic.card(
                     states.empty(
                         "webhook",
@@ -442,7 +252,7 @@ def page() -> rx.Component:
                 data_testid="new-endpoint",
             ),
         ),
-        _dialogs(),
+        endpoint_dialogs(state),
         class_name="stack",
     )
     return shell.page(state, "Settings", states.body(state, content), section="settings")

@@ -254,7 +254,8 @@ def _facts() -> rx.Component:
                     class_name="small",
                 ),
             ),
-        )
+        ),
+        class_name="wide-facts",
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -24,8 +26,8 @@ from billerjacket_app.pages.webhooks_rows import (
     badge_of,
     endpoint_name,
     latency_text,
+    problem_text,
     provider_text,
-    sentence,
 )
 from billerjacket_app.status import Badge
 
@@ -219,34 +221,21 @@ def why_believed(head: WebhookEventView, endpoint: EndpointView | None, zone: Zo
     )
 
 
-def problem_text(error: str | None) -> str:
-    """Why it could not be processed: the sentence without the code before it."""
-    if not error:
-        return ""
-    code, colon, said = error.partition(": ")
-    return sentence(said if colon and " " not in code else error)
-
-
-class _Number(float):
-    """A number of the body that is written as it came."""
-
-    text: str
-
-    def __new__(cls, text: str) -> _Number:
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
-
-    def __repr__(self) -> str:
-        return self.text
-
-
 def pretty_json(text: str) -> str:
     """The body indented, its numbers as they came; empty when it is no JSON."""
+    # Python would write 12.50 as 12.5: each such number is kept apart, under a name of its own.
+    numbers: list[str] = []
+    name = uuid.uuid4().hex
+
+    def kept(number: str) -> str:
+        numbers.append(number)
+        return f"{name}{len(numbers) - 1}"
+
     try:
-        return json.dumps(json.loads(text, parse_float=_Number), indent=2, ensure_ascii=False)
+        indented = json.dumps(json.loads(text, parse_float=kept), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return ""
+    return re.sub(rf'"{name}(\d+)"', lambda found: numbers[int(found[1])], indented)
 
 
 def _caused(reader: Reader, head: WebhookEventView) -> list[Link]:

@@ -16,7 +16,7 @@ from backend.webhooks.models import SignatureResult
 from backend.webhooks.plan import get_webhook_position
 from billerjacket_app import routes, status
 from billerjacket_app.components import basic, filters, forms, shell, states, table
-from billerjacket_app.newer import NewerState, newer_bar
+from billerjacket_app.newer import NewerState, newer_button
 from billerjacket_app.pages.webhooks_bulk import BulkState, bulk_bar, plan_dialog
 from billerjacket_app.pages.webhooks_rows import (
     FILTERS,
@@ -89,11 +89,11 @@ class WebhooksState(BulkState, NewerState, rx.State):
 
     @rx.event
     def narrow(self, name: str, value: str) -> Any:
-        """Put a filter into the address."""
+        """Put a filter into the address. What is chosen is a step that Back undoes."""
         if name not in FILTERS:
             return None
         query = self.query() | {name: value.strip(), "cursor": ""}
-        return rx.redirect(routes.webhooks(**query), replace=True)
+        return rx.redirect(routes.webhooks(**query), replace=name == "type")
 
 
 def _select(name: str, label: str, first: str, options: list[tuple[str, str]]) -> rx.Component:
@@ -175,7 +175,7 @@ def _cells(row: Any) -> list[rx.Component]:
             )
         ),
         table.cell(row.provider, name="provider"),
-        table.cell(row.event_type, name="type", class_name="clip", title=row.event_type),
+        table.cell(row.event_type, name="type", class_name="clip narrower", title=row.event_type),
         table.cell(
             rx.el.span(row.external_id, class_name="mono"),
             name="external-id",
@@ -277,8 +277,7 @@ def page() -> rx.Component:
             filters.tabs("Events by status", state.tabs),
             _filters(),
             filters.chips(state.chips),
-            newer_bar(state, state.pager.text),
-            bulk_bar(state),
+            bulk_bar(state, newer_button(state)),
             table.data_table(
                 "Webhook events",
                 [

@@ -156,12 +156,15 @@ class BulkState(PageState, mixin=True):
         self._planned = plan.count
 
 
-def bulk_bar(state: Any) -> rx.Component:
-    """What is chosen and what can be done with it; it always has its height, so no row moves."""
+def bulk_bar(state: Any, aside: rx.Component) -> rx.Component:
+    """What is chosen and what can be done with it; it always has its height, so no row moves.
+
+    While nothing is chosen it says how many rows there are. `aside` stands at its right.
+    """
     chosen = state.scope_text != ""
     return rx.el.div(
         rx.el.span(
-            rx.cond(chosen, state.scope_text, "Nothing selected"),
+            rx.cond(chosen, state.scope_text, state.pager.text + ", none selected"),
             class_name=rx.cond(chosen, "strong num", "muted num"),
             role="status",
             data_testid="bulk-count",
@@ -186,6 +189,7 @@ def bulk_bar(state: Any) -> rx.Component:
             ),
             rx.fragment(),
         ),
+        aside,
         class_name=rx.cond(chosen, "bulkbar chosen", "bulkbar"),
         data_testid="bulk-bar",
     )

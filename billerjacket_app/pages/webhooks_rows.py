@@ -167,7 +167,7 @@ def webhook_row(event: WebhookEventView, zone: ZoneInfo) -> WebhookRow:
         external_id=event.external_event_id,
         signature=status.SIGNATURE[event.signature],
         badge=badge_of(event),
-        problem=event.error or "",
+        problem=problem_text(event.error),
         attempts=fmt.count(event.attempts),
         latency=latency_text(event.latency_ms),
         correlation_id=event.correlation_id,
@@ -246,6 +246,14 @@ def _endpoint(endpoint: EndpointView, zone: ZoneInfo) -> EndpointRow:
 def sentence(text: str | None) -> str:
     """With a capital and a full stop; nothing of nothing."""
     return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+def problem_text(error: str | None) -> str:
+    """Why it could not be processed: the sentence without the code before it."""
+    if not error:
+        return ""
+    code, colon, said = error.partition(": ")
+    return sentence(said if colon and " " not in code else error)
 
 
 def _warnings(reader: Reader, endpoints: list[EndpointView]) -> list[str]:

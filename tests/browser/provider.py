@@ -49,13 +49,11 @@ class Stripe:
         headers = signed_by_stripe(body, secret, at=datetime.now(UTC))
         return httpx.post(self.url, content=body, headers=headers, timeout=20)
 
-    def pay(self, invoice: InvoiceView, cents: int, **more: Any) -> str:
-        """Tell that an invoice was paid; the event's id."""
+    def pay(self, number: str | None, cents: int) -> str:
+        """Tell that the invoice of this number was paid; the event's id."""
         event_id = f"evt_{uuid.uuid4().hex[:24]}"
-        intent = payment_intent(
-            f"pi_{uuid.uuid4().hex[:24]}", cents, invoice_id=str(invoice.invoice_id)
-        )
-        answer = self.deliver(stripe_event(event_id, "payment_intent.succeeded", intent, **more))
+        intent = payment_intent(f"pi_{uuid.uuid4().hex[:24]}", cents, invoice_number=str(number))
+        answer = self.deliver(stripe_event(event_id, "payment_intent.succeeded", intent))
         assert answer.status_code == 202, answer.text
         return event_id
 
@@ -71,10 +69,18 @@ class Stripe:
         customer = make_customer(self.world.db, self.world.actor, name)
         return make_invoice(self.world.db, self.world.actor, customer.customer_id, amount)
 
-    def draft(self, amount: str = "80.00") -> InvoiceView:
-        """A draft, to which no payment can be applied until it is sent."""
-        customer = make_customer(self.world.db, self.world.actor, "Oak Lane Gym")
-        return make_draft(self.world.db, self.world.actor, customer.customer_id, amount)
+    def drafts(self, count: int, amount: str) -> list[tuple[InvoiceView, str]]:
+        """Drafts, each with the number that it will get when they are sent in their order.
+
+        Until then there is no such invoice, and no payment of it can be recorded.
+        """
+        newest = self.invoice("1.00", "Oak Lane Gym")
+        last = int(str(newest.invoice_number).removeprefix("INV-"))
+        made = (
+            make_draft(self.world.db, self.world.actor, newest.customer_id, amount)
+            for _ in range(count)
+        )
+        return [(draft, f"INV-{last + place:06}") for place, draft in enumerate(made, 1)]
 
     def event(self, event_id: str) -> WebhookEventView:
         """What the database has of an event."""
@@ -124,7 +130,17 @@ class WebhooksScreen(Screen):
 
     def choose(self, event_id: str) -> None:
         """Tick one."""
-        self.row(event_id).get_by_role("checkbox").check()
+        self.tick(self.row(event_id).get_by_role("checkbox"))
+
+    def choose_page(self) -> None:
+        """Tick all of the page."""
+        self.tick(self.page.get_by_test_id("choose-page"))
+
+    @staticmethod
+    def tick(box: Locator) -> None:
+        """Tick a box whose state the server holds."""
+        box.click()
+        expect(box).to_be_checked()
 
     @property
     def scope(self) -> Locator:

@@ -71,6 +71,10 @@ def test_filters_stand_in_the_address_and_back_undoes_them(open_page: Opener, da
     expect(screen.rows).to_have_count(2)
     page.get_by_role("combobox", name="Action").select_option("customer.updated")
     expect(screen.rows).to_have_count(1)
+    page.go_back()
+    expect(screen.rows).to_have_count(2)
+    page.go_forward()
+    expect(screen.rows).to_have_count(1)
 
     shared = ActivityScreen(open_page(page.url, role="finance"))
     expect(shared.rows).to_have_count(1)
