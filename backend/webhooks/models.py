@@ -80,6 +80,7 @@ class WebhookEvent(TenantRow, table=True):
         sa.UniqueConstraint("tenant_id", "provider", "external_event_id"),
         sa.Index("ix_webhook_events__created", "tenant_id", "row_id"),
         sa.Index("ix_webhook_events__status", "tenant_id", "status", "row_id"),
+        sa.Index("ix_webhook_events__type", "tenant_id", "event_type", "row_id"),
         sa.Index("ix_webhook_events__correlation_id", "tenant_id", "correlation_id"),
         sa.Index("ix_webhook_events__endpoint", "tenant_id", "endpoint_id", "row_id"),
         sa.CheckConstraint("attempts >= 0", name="attempts"),
@@ -92,8 +93,6 @@ class WebhookEvent(TenantRow, table=True):
     event_type: str | None = Field(default=None, sa_type=Text(100))
     status: WebhookEventStatus = Field(sa_type=choice(WebhookEventStatus, "status"))
     signature: SignatureResult = Field(sa_type=choice(SignatureResult, "signature"))
-    payload: bytes = Field(sa_type=sa.LargeBinary)
-    headers: str = Field(sa_type=LongText)
     received_at: datetime = Field(sa_type=UtcInstant)
     deliveries: int = Field(sa_type=sa.Integer)
     last_delivered_at: datetime = Field(sa_type=UtcInstant)
@@ -108,6 +107,9 @@ class WebhookEvent(TenantRow, table=True):
     replay_requested_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     settled_message_id: UUID | None = Field(default=None, sa_type=Id)
     correlation_id: str = Field(sa_type=Text(128))
+    # Last, so that whoever reads only the others does not have to walk over them.
+    headers: str = Field(sa_type=LongText)
+    payload: bytes = Field(sa_type=sa.LargeBinary)
 
 
 WEBHOOK_ENDPOINTS = table_of(WebhookEndpoint)

@@ -10,13 +10,15 @@ from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
 
 from backend.actor import Action
-from backend.db.statements import TENANT, Statement
+from backend.db.statements import TENANT, Statement, constant
 from backend.errors import NotFound
 from backend.paging import Page, checked_limit, decode_cursor, encode_cursor, unknown_cursor
 from backend.unit_of_work import Reader
 from backend.webhooks.models import WEBHOOK_EVENTS, SignatureResult, WebhookEventStatus
+from backend.webhooks.providers import PROVIDERS
 
 _W = WEBHOOK_EVENTS
 _HEAD = (
@@ -169,6 +171,9 @@ def narrowed_to(query: sa.Select[Any], given: frozenset[str]) -> sa.Select[Any]:
     for name in _EQUAL:
         if name in given:
             query = query.where(_W.c[name] == sa.bindparam(name, type_=_W.c[name].type))
+    if "external_event_id" in given and "provider" not in given:
+        # The index of the providers' ids begins with the provider.
+        query = query.where(_W.c.provider.in_([constant(name) for name in PROVIDERS]))
     instant = _W.c.received_at.type
     if "received_from" in given:
         query = query.where(_W.c.received_at >= sa.bindparam("received_from", type_=instant))
@@ -180,10 +185,15 @@ def narrowed_to(query: sa.Select[Any], given: frozenset[str]) -> sa.Select[Any]:
 @functools.lru_cache(maxsize=512)
 def _list_statement(given: frozenset[str]) -> Statement:
     query = narrowed_to(_ALL, given)
+    order: ColumnElement[int] = _W.c.row_id
+    if "external_event_id" in given:
+        # There are few: found by their index and then sorted, rather than looked for along the
+        # tenant's whole list because that happens to be in order.
+        order = _W.c.row_id + constant(0)
     if "before" in given:
-        query = query.where(_W.c.row_id < sa.bindparam("before", type_=sa.BigInteger))
+        query = query.where(order < sa.bindparam("before", type_=sa.BigInteger))
     page = sa.bindparam("page", type_=sa.Integer)
-    return Statement(query.order_by(_W.c.row_id.desc()).limit(page))
+    return Statement(query.order_by(order.desc()).limit(page))
 
 
 def _view(head: Any) -> WebhookEventView:

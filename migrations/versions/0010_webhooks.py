@@ -73,8 +73,6 @@ def upgrade() -> None:
         sa.Column("event_type", types.Text(length=100), nullable=True),
         sa.Column("status", _one_of("status", *_STATUSES), nullable=False),
         sa.Column("signature", _one_of("signature", *_SIGNATURES), nullable=False),
-        sa.Column("payload", sa.LargeBinary(), nullable=False),
-        sa.Column("headers", types.LongText(), nullable=False),
         sa.Column("received_at", types.UtcInstant(), nullable=False),
         sa.Column("deliveries", sa.Integer(), nullable=False),
         sa.Column("last_delivered_at", types.UtcInstant(), nullable=False),
@@ -89,6 +87,8 @@ def upgrade() -> None:
         sa.Column("replay_requested_at", types.UtcInstant(), nullable=True),
         sa.Column("settled_message_id", types.Id(), nullable=True),
         sa.Column("correlation_id", types.Text(length=128), nullable=False),
+        sa.Column("headers", types.LongText(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("attempts >= 0", name=op.f("ck_webhook_events__attempts")),
         sa.CheckConstraint("deliveries >= 1", name=op.f("ck_webhook_events__deliveries")),
         sa.ForeignKeyConstraint(
@@ -114,9 +114,10 @@ def upgrade() -> None:
         ),
     )
     _index_events()
-    op.create_index(
-        "ix_webhook_events__endpoint", "webhook_events", ["tenant_id", "endpoint_id", "row_id"]
-    )
+    for name, column in (("endpoint", "endpoint_id"), ("type", "event_type")):
+        op.create_index(
+            f"ix_webhook_events__{name}", "webhook_events", ["tenant_id", column, "row_id"]
+        )
 
 
 def downgrade() -> None:

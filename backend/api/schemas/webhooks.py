@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from backend.api.fields import Cursor, Limit, one_line
 from backend.api.schemas.common import Answer, Body, Instant, Uuid, example
 from backend.paging import LIMIT_DEFAULT
 from backend.webhooks.models import SignatureResult, WebhookEventStatus
 from backend.webhooks.payloads import ID_LENGTH_MAX, TYPE_LENGTH_MAX
+from backend.webhooks.providers import PROVIDERS
+
+
+def _known(value: str) -> str:
+    if value not in PROVIDERS:
+        raise PydanticCustomError("invalid", f"must be {' or '.join(sorted(PROVIDERS))}")
+    return value
+
+
+ProviderName = Annotated[
+    str,
+    PlainValidator(_known),
+    WithJsonSchema({"type": "string", "enum": sorted(PROVIDERS)}),
+]
 
 _ID = "0199f0d4-3c10-7a52-8f63-5e0d2b7a9c11"
 _HEAD = {
@@ -59,7 +74,7 @@ class ReplayQueued(Answer):
 class WebhookEventQuery(Body):
     """Which events."""
 
-    provider: Literal["stripe", "standard"] | None = None
+    provider: ProviderName | None = None
     status: WebhookEventStatus | None = None
     event_type: Annotated[str, one_line(TYPE_LENGTH_MAX)] | None = None
     external_event_id: Annotated[str, one_line(ID_LENGTH_MAX)] | None = None
