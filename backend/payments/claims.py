@@ -28,7 +28,6 @@ from backend.db.statements import TENANT, Statement, constant
 from backend.errors import RuleRefused
 from backend.ids import new_id
 from backend.invoices.balances import find_balance
-from backend.invoices.lifecycle import OPEN
 from backend.ledger.models import LEDGER_ENTRIES, LEDGER_POSTINGS, Account
 from backend.money import ZERO
 from backend.payments.allocation import Share
@@ -387,13 +386,15 @@ def _told_amounts(payment: PaymentView) -> dict[str, Any]:
 def _shares_to_restore(
     work: UnitOfWork, payment_id: UUID, claim: Claim, amount: Decimal
 ) -> list[Share]:
-    """Where money that a dispute gave back goes: the invoices it was taken from, if still open."""
+    """Where money that a dispute gave back goes: the invoices it was taken from, if still open.
+
+    Only an open invoice has a balance.
+    """
     shares = []
     left = amount
     for part in taken_from(work, payment_id, claim.claim_id):
         balance = find_balance(work, part.invoice_id)
-        if balance is None or balance.status not in OPEN:
-            continue
+        assert balance is not None
         share = min(part.amount, balance.balance_due, left)
         if share > ZERO:
             shares.append(Share(balance, share))

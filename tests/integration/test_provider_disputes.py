@@ -210,3 +210,23 @@ def test_a_dispute_and_its_end_wait_for_the_payment(
     invoice = make_invoice(db, actor, customer.customer_id)
     stripe.paid(invoice_id=invoice.invoice_id)
     assert stripe.amounts() == {"applied": "55.00", "disputed": "45.00"}
+
+
+def test_what_was_given_back_once_is_not_given_to_the_same_invoice_again(
+    db: Database, actor: Actor, customer: CustomerView, stripe: Teller
+):
+    one = make_invoice(db, actor, customer.customer_id, "60.00")
+    two = make_invoice(db, actor, customer.customer_id, "40.00")
+    stripe.paid(customer_id=customer.customer_id)
+    stripe.disputed("60.00")
+    assert stripe.balances(one, two) == ["20.00", "40.00"]
+    stripe.closed(won=True)
+    stripe.refunded("40.00")
+    assert stripe.balances(one, two) == ["0.00", "40.00"]
+    stripe.closed(won=False, later=1)
+    assert stripe.balances(one, two) == ["60.00", "40.00"]
+    pay(db, actor, "30.00", invoice_id=one.invoice_id)
+    # The second invoice lost its money to the refund: none of the dispute's goes there.
+    stripe.closed(won=True, later=2)
+    assert stripe.balances(one, two) == ["0.00", "40.00"]
+    assert stripe.amounts() == {"applied": "30.00", "unapplied": "30.00", "refunded": "40.00"}

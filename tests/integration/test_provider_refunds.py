@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -224,3 +225,17 @@ def test_a_refund_that_waits_keeps_its_currency(db: Database, stripe: Teller):
     assert raw_rows(db, "SELECT currency_code, claimed_amount FROM provider_claims") == [
         ("USD", 30_00)
     ]
+
+
+def test_an_application_dated_later_is_taken_back_on_its_own_day(
+    db: Database, actor: Actor, customer: CustomerView, stripe: Teller
+):
+    later = date(2026, 3, 9)
+    invoice = make_invoice(db, actor, customer.customer_id, issue_date=later, due_date=later)
+    stripe.paid(invoice_id=invoice.invoice_id)
+    before = raw_count(db, "ledger_postings")
+    stripe.refunded("40.00")
+    assert {line[:2] for line in ledger_lines(db, before)} == {
+        ("application_reversed", "2026-03-09"),
+        ("payment_refunded", "2026-03-04"),
+    }
