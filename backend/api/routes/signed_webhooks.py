@@ -107,9 +107,11 @@ class SignedDeliveries:
             provider.verify(body, headers, endpoint.secrets(self._box), self._db.clock())
         except NotAuthentic as problem:
             self._unsigned.pass_one(digest)
-            if found is not None:
-                why = str(problem) if is_open else "the endpoint or its tenant is switched off"
-                self._refusals.note(found, why)
+            # Counted for nobody where there is none: that takes as long.
+            refusing = endpoint if found is None else found
+            is_off = found is not None and not is_open
+            why = "the endpoint or its tenant is switched off" if is_off else str(problem)
+            self._refusals.note(refusing, why)
             raise NotSignedIn(
                 "The address or the signature is unknown, or the signature is too old.",
                 code="bad_signature",
