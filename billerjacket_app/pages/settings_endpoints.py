@@ -38,23 +38,22 @@ def _once(label: str, value: Any, testid: str) -> rx.Component:
 def shown_once(state: Any) -> rx.Component:
     """The address and the secret that were just made, with buttons to copy them."""
     made = state.made
+    has_any = (made.secret != "") | (made.address != "")
     return rx.cond(
         made.title != "",
         basic.callout(
             rx.el.div(
                 rx.el.strong(made.title),
-                rx.el.span(
-                    rx.cond(
-                        (made.secret != "") | (made.address != ""),
-                        " What stands here is shown only now.",
-                        "",
-                    )
-                ),
+                rx.cond(has_any, rx.el.p("What stands here is shown only now."), rx.fragment()),
                 _once("Address", made.address, "made-address"),
                 _once("Secret", made.secret, "made-secret"),
                 rx.el.p(made.note),
                 rx.el.div(
-                    basic.button("I have kept it", on_click=state.put_away, data_testid="put-away")
+                    basic.button(
+                        rx.cond(has_any, "I have kept it", "Close"),
+                        on_click=state.put_away,
+                        data_testid="put-away",
+                    )
                 ),
                 class_name="stack tight",
             ),

@@ -305,6 +305,11 @@ def page() -> rx.Component:
                     "No provider has told us anything yet",
                     "Make an endpoint in the settings and give its address to your payment "
                     "provider. Every event it sends shows here, with what it did to the books.",
+                    rx.cond(
+                        SessionState.is_admin,
+                        basic.link_button("Set up an endpoint", href=routes.SETTINGS),
+                        rx.fragment(),
+                    ),
                 ),
             ),
             filters.pager(state.pager),

@@ -164,7 +164,11 @@ def bulk_bar(state: Any, aside: rx.Component) -> rx.Component:
     chosen = state.scope_text != ""
     return rx.el.div(
         rx.el.span(
-            rx.cond(chosen, state.scope_text, state.pager.text + ", none selected"),
+            rx.cond(
+                chosen,
+                state.scope_text,
+                rx.cond(state.rows.length() > 0, state.pager.text + ", none selected", "No events"),
+            ),
             class_name=rx.cond(chosen, "strong num", "muted num"),
             role="status",
             data_testid="bulk-count",
