@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -470,3 +472,11 @@ def test_a_provider_is_asked_for_by_name():
     assert provider_called("stripe") is STRIPE
     with pytest.raises(NotFound):
         provider_called("paypal")
+
+
+def test_a_command_line_does_not_wait_for_the_providers_libraries():
+    asked = "import backend.cli.main, sys; print({'stripe', 'standardwebhooks'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "set()"
