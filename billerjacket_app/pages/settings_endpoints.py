@@ -55,7 +55,7 @@ def shown_once(state: Any) -> rx.Component:
                         data_testid="put-away",
                     )
                 ),
-                class_name="stack tight",
+                class_name="stack snug",
             ),
             tone="info",
             symbol="key-round",

@@ -155,7 +155,7 @@ def _effect() -> rx.Component:
                         ),
                         rx.fragment(),
                     ),
-                    class_name="stack tight",
+                    class_name="stack snug",
                 ),
                 rx.el.p(
                     rx.cond(facts.is_unfinished, "It waits for the worker.", "Nothing."),
@@ -179,7 +179,7 @@ def _signature() -> rx.Component:
         basic.card(
             basic.badge(facts.signature, data_testid="badge-signature"),
             rx.el.p(facts.why, data_testid="signature-why"),
-            class_name="stack tight",
+            class_name="stack snug",
         ),
         rx.cond(
             state.headers.length() > 0,

@@ -145,7 +145,7 @@ def _filters() -> rx.Component:
                 max_length=100,
                 on_change=lambda value: state.narrow("type", value).debounce(600),
             ),
-            class_name="narrow wider",
+            class_name="narrow broad",
         ),
         rx.el.datalist(
             rx.foreach(state.types, lambda name: rx.el.option(value=name)), id="known-types"
@@ -164,7 +164,7 @@ def _cells(row: Any) -> list[rx.Component]:
                 on_change=state.toggle(row.key).stop_propagation,
                 aria_label="Select the event " + row.external_id,
             ),
-            class_name="pick",
+            class_name="choose",
         ),
         table.row_header(
             rx.el.a(
