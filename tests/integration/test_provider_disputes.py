@@ -15,6 +15,7 @@ from backend.errors import InvalidInput, RuleRefused
 from backend.invoices.models import InvoiceStatus
 from backend.invoices.service import void_invoice
 from backend.payments.applying import AllocationInput
+from backend.payments.credit import allocate_credit
 from backend.payments.models import PaymentStatus
 from backend.unit_of_work import run
 from backend.webhooks.effects import Outcome
@@ -230,3 +231,20 @@ def test_what_was_given_back_once_is_not_given_to_the_same_invoice_again(
     stripe.closed(won=True, later=2)
     assert stripe.balances(one, two) == ["0.00", "40.00"]
     assert stripe.amounts() == {"applied": "30.00", "unapplied": "30.00", "refunded": "40.00"}
+
+
+def test_money_comes_and_goes_in_order_also_when_the_clock_was_set_back(
+    db: Database, actor: Actor, customer: CustomerView, stripe: Teller, clock: Clock
+):
+    stripe.paid(customer_id=customer.customer_id)
+    stripe.disputed("80.00")
+    clock.pass_time(days=5)
+    stripe.closed(won=True)
+    clock.pass_time(days=-3)
+    before = raw_count(db, "ledger_postings")
+    stripe.refunded("90.00")
+    invoice = make_invoice(db, actor, customer.customer_id, "10.00")
+    run(db, actor, allocate_credit, stripe.payment().payment_id, None)
+    days = {kind: day for kind, day, _, _ in ledger_lines(db, before)}
+    assert days["payment_refunded"] == days["payment_applied"] == "2026-03-09"
+    assert stripe.balances(invoice) == ["0.00"]
