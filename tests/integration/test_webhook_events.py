@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -48,7 +49,7 @@ from tests.factories import (
     raw_count,
     raw_rows,
 )
-from tests.queues import real_message, services_on
+from tests.queues import another_process, real_message, services_on
 from tests.webhooks import as_bytes, charge, payment_intent, standard_event, stripe_event
 from worker.handlers.table import HANDLERS
 from worker.process import Worker
@@ -143,6 +144,27 @@ def test_an_event_delivered_again_is_counted_and_nothing_more(
     seen = event(db, actor, first.webhook_event_id)
     assert (seen.deliveries, seen.last_delivered_at) == (2, clock.now)
     assert b"9900" not in read(db, actor, get_event, first.webhook_event_id).payload
+
+
+def test_two_processes_that_get_one_event_at_once_store_it_once(db: Database, actor: Actor):
+    barrier = threading.Barrier(2)
+    stored: list[Stored] = []
+
+    def take(own: Database) -> None:
+        for number in range(25):
+            barrier.wait(30)
+            stored.append(deliver(own, actor, paid(f"pi_{number}", 5000)))
+
+    with another_process(db) as other:
+        threads = [threading.Thread(target=take, args=(one,)) for one in (db, other.db)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(stored) == 50
+    assert sum(one.is_new for one in stored) == 25
+    assert raw_rows(db, "SELECT deliveries, count(*) FROM webhook_events GROUP BY 1") == [(2, 25)]
+    assert raw_count(db, "outbox") == 25
 
 
 def test_the_same_id_is_another_event_for_another_provider_or_tenant(

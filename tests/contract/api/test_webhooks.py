@@ -34,7 +34,7 @@ from backend.webhooks.endpoints import (
 )
 from backend.webhooks.secrets import SecretBox, new_secret, new_token
 from tests.contract.api.client import Client
-from tests.contract.api.house import House, done, invalid, problem, queued
+from tests.contract.api.house import House, at_once, done, invalid, problem, queued
 from tests.factories import Clock, actor_in, raw_count, raw_rows
 from tests.webhooks import (
     STANDARD_SECRET,
@@ -154,6 +154,14 @@ def test_a_known_event_is_answered_with_the_first_id_for_ever(
     assert accepted(again, 200) == first
     assert len(queued(house)) == 1
     assert events(house)[0]["deliveries"] == 2
+
+
+def test_the_same_event_many_times_at_once_is_stored_once(house: House, stripe: NewEndpoint):
+    answers = at_once(16, lambda _: deliver(house.client, stripe, paid()))
+    assert sorted(one.status_code for one in answers) == [200] * 15 + [202]
+    assert len({one.json()["webhook_event_id"] for one in answers}) == 1
+    assert events(house)[0]["deliveries"] == 16
+    assert len(queued(house)) == 1
 
 
 def test_the_books_agree_at_each_step_from_paid_to_restored(house: House, stripe: NewEndpoint):
