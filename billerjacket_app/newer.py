@@ -1,7 +1,7 @@
 """Lists that people read while they grow: no row moves, what came since is counted.
 
 A page's State inherits `NewerState`, keeps with `know` which rows there were at its last load, and
-in its `refresh` tells with `tell_newer` which there are now. The rows themselves come when they
+in its `follow` tells with `tell_newer` which there are now. The rows themselves come when they
 are asked for, by `newer_button` or a `newer_bar` with it.
 """
 

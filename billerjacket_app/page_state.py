@@ -10,9 +10,9 @@
             self.assign(rows=outcome.must.rows, …)
 
 A page registers `on_load=CustomersState.load`. `load` sets `view`, calls `fetch`, and starts one
-watcher that calls `refresh` when the business's data changed; that is `fetch`, unless a page
-has its own. `fetch` assigns display values
-only (text); what is unchanged is not sent. Filters, sort and page are read from the address.
+watcher that calls `follow` when the business's data changed: `fetch` again, unless the page has
+its own. `fetch` assigns display values only (text); what is unchanged is not sent. Filters, sort
+and page are read from the address.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class PageState(rx.State, mixin=True):
         """Load what the page shows. Each page has its own."""
         raise NotImplementedError  # abstract: each page has its own
 
-    async def refresh(self) -> None:
+    async def follow(self) -> None:
         """Show what changed since; a list whose rows must stay where they are has its own."""
         await self.fetch()
 
@@ -151,7 +151,7 @@ class PageState(rx.State, mixin=True):
                     continue
                 if where.must != self._position:
                     self._position = where.must
-                    await self.refresh()
+                    await self.follow()
 
     # For a page's own handlers.
 

@@ -64,7 +64,7 @@ class ActivityState(ChainState, NewerState, rx.State):
             chosen=query,
         )
 
-    async def refresh(self) -> None:
+    async def follow(self) -> None:
         """Entries never change, so there is only to tell of new ones."""
         outcome = await self.read(look_for_newer, self._query())
         if not outcome.problem:

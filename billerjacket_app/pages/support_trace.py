@@ -34,6 +34,7 @@ _PAGES_OF = {
     "payment": ("payment", routes.payment),
     "customer": ("customer", routes.customer),
     "communication": ("e-mail", lambda email_id: routes.mailbox(open=email_id)),
+    "webhook_event": ("webhook event", routes.webhook),
 }
 
 

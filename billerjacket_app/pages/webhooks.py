@@ -77,7 +77,7 @@ class WebhooksState(BulkState, NewerState, rx.State):
             self.selected = [key for key in self.selected if key in there]
             await self.show_scope()
 
-    async def refresh(self) -> None:
+    async def follow(self) -> None:
         """Show how the rows stand now, each at its place, and tell of new ones."""
         keys = [row.key for row in self.rows]
         outcome = await self.read(look_again, self.query(), keys)

@@ -142,7 +142,7 @@ class BulkState(PageState, mixin=True):
         elif not outcome.problem:
             self.close_dialog_now()
             self.forget_choice()
-            await self.refresh()
+            await self.follow()
             what = fmt.count(outcome.must.queued, "event")
             yield say(f"{what} queued for replay; each shows here what came of it.")
 

@@ -221,6 +221,15 @@ def test_the_filters_work_with_the_keyboard_alone(open_page: Opener, dana: Actor
     expect(page.get_by_role("heading", level=1)).to_have_text("Activity Awnings")
 
 
+def test_the_platforms_owner_has_no_business_to_look_into(open_page: Opener):
+    page = open_page("/activity", role="superadmin")
+    for address in ("/activity", "/support/webhooks", "/settings"):
+        page.goto(address)
+        wait_until_ready(page)
+        expect(page.get_by_test_id("not-allowed")).to_be_visible()
+    assert page.request.get("/files/activity.csv").status == 403
+
+
 def test_an_id_of_nothing_finds_nothing(open_page: Opener):
     page = open_page(f"/activity?entity_id={uuid.uuid4()}")
     expect(page.get_by_test_id("no-match")).to_be_visible()

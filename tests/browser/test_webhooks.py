@@ -83,7 +83,11 @@ def test_an_event_is_found_by_the_providers_id_and_explained(open_page: Opener, 
     expect(event.caused).to_have_count(3)
     page.get_by_test_id("to-trace").click()
     expect(page).to_have_url(re.compile("/support/trace"))
-    expect(page.get_by_test_id("timeline-entry").first).to_be_visible()
+    told = page.get_by_test_id("timeline-entry")
+    for fact in ("Webhook payment_intent.succeeded received", "Message webhook.received handled",
+                 "Payment of 80.00 applied", "Paid in full"):  # fmt: skip
+        expect(told.filter(has_text=fact).first).to_be_visible()
+    expect(told.get_by_role("link", name="webhook event").first).to_be_visible()
     page.go_back()
     event.caused.filter(has_text=str(invoice.invoice_number)).click()
     expect(InvoiceScreen(page).badge).to_have_text("Paid")
