@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from alembic import context
 
 from backend.config import load_settings
@@ -40,14 +41,31 @@ def _run_offline(dialect_name: str) -> None:
         context.run_migrations()
 
 
+def _check_references(connection: sa.Connection) -> None:
+    """Refuse a migration, which is rolled back, that left rows referring to nothing."""
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    if broken:
+        tables = ", ".join(sorted({f"{row[0]} to {row[2]}" for row in broken}))
+        raise RuntimeError(f"{len(broken)} references lead to no row, from {tables}")
+
+
 def _run_online() -> None:
     engine = context.config.attributes.get("engine")
     if engine is None:
         engine = Database(load_settings().database_url.get_secret_value()).engine
     with engine.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        if is_sqlite:
+            # A table is changed there by making it anew, and while it is away those that refer to
+            # it refer to nothing. Inside a transaction this cannot be switched; nobody uses the
+            # connection after us.
+            connection.connection.execute("PRAGMA foreign_keys=OFF")
         context.configure(connection=connection, **_OPTIONS)
         with context.begin_transaction():
+            before = context.get_context().get_current_heads()
             context.run_migrations()
+            if is_sqlite and context.get_context().get_current_heads() != before:
+                _check_references(connection)
 
 
 if context.is_offline_mode():

@@ -696,77 +696,6 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "provider_claims",
-        sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("tenant_id", types.Id(), nullable=False),
-        sa.Column("id", types.Id(), nullable=False),
-        sa.Column("provider", types.Text(length=50), nullable=False),
-        sa.Column("external_payment_id", types.Text(length=200), nullable=False),
-        sa.Column(
-            "kind",
-            sa.Enum(
-                "refund",
-                "dispute",
-                name="kind",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
-            ),
-            nullable=False,
-        ),
-        sa.Column("dispute_id", types.Text(length=200), nullable=False),
-        sa.Column("currency_code", types.Text(length=3), nullable=True),
-        sa.Column("claimed_amount", types.MoneyAmount(), nullable=True),
-        sa.Column("taken_amount", types.MoneyAmount(), nullable=False),
-        sa.Column(
-            "closed_as",
-            sa.Enum(
-                "won",
-                "lost",
-                name="closed_as",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
-            ),
-            nullable=True,
-        ),
-        sa.Column("closed_at", types.UtcInstant(), nullable=True),
-        sa.Column("correlation_id", types.Text(length=128), nullable=False),
-        sa.Column("created_at", types.UtcInstant(), nullable=False),
-        sa.Column("updated_at", types.UtcInstant(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.CheckConstraint(
-            "(closed_as IS NULL AND closed_at IS NULL) OR (kind = 'dispute' AND closed_as IS NOT NULL AND closed_at IS NOT NULL)",
-            name=op.f("ck_provider_claims__closed"),
-        ),
-        sa.CheckConstraint(
-            "claimed_amount IS NULL OR (claimed_amount > 0 AND currency_code IS NOT NULL)",
-            name=op.f("ck_provider_claims__claimed_amount"),
-        ),
-        sa.CheckConstraint(
-            "kind = 'dispute' OR dispute_id = ''", name=op.f("ck_provider_claims__dispute_id")
-        ),
-        sa.CheckConstraint("taken_amount >= 0", name=op.f("ck_provider_claims__taken_amount")),
-        sa.CheckConstraint(
-            "taken_amount = 0 OR (claimed_amount IS NOT NULL AND taken_amount <= claimed_amount)",
-            name=op.f("ck_provider_claims__taken_of_claimed"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name=op.f("fk_provider_claims__tenant_id")
-        ),
-        sa.PrimaryKeyConstraint("row_id", name=op.f("pk_provider_claims")),
-        sa.UniqueConstraint(
-            "tenant_id",
-            "provider",
-            "external_payment_id",
-            "kind",
-            "dispute_id",
-            name=op.f("uq_provider_claims__tenant_id_provider_external_payment_id_kind_dispute_id"),
-        ),
-        sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_provider_claims__tenant_id_id")),
-    )
-
-    op.create_table(
         "payments",
         sa.Column("row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("tenant_id", types.Id(), nullable=False),
@@ -775,9 +704,6 @@ def upgrade() -> None:
         sa.Column("amount", types.MoneyAmount(), nullable=False),
         sa.Column("applied_amount", types.MoneyAmount(), nullable=False),
         sa.Column("unapplied_amount", types.MoneyAmount(), nullable=False),
-        sa.Column("refunded_amount", types.MoneyAmount(), nullable=False),
-        sa.Column("disputed_amount", types.MoneyAmount(), nullable=False),
-        sa.Column("reversed_amount", types.MoneyAmount(), nullable=False),
         sa.Column("currency_code", types.Text(length=3), nullable=False),
         sa.Column(
             "method",
@@ -817,17 +743,12 @@ def upgrade() -> None:
         sa.Column("reversal_reason", types.Text(length=500), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "(status = 'succeeded' AND applied_amount + unapplied_amount > 0) OR (status <> 'succeeded' AND applied_amount + unapplied_amount = 0)",
-            name=op.f("ck_payments__reversed_when_nothing_is_left"),
+            "(status = 'succeeded' AND applied_amount + unapplied_amount = amount) OR (status <> 'succeeded' AND applied_amount = 0 AND unapplied_amount = 0)",
+            name=op.f("ck_payments__applied_and_unapplied"),
         ),
         sa.CheckConstraint("amount > 0", name=op.f("ck_payments__amount")),
         sa.CheckConstraint(
-            "applied_amount + unapplied_amount + refunded_amount + disputed_amount + reversed_amount = CASE WHEN status IN ('succeeded', 'reversed') THEN amount ELSE 0 END",
-            name=op.f("ck_payments__adds_up"),
-        ),
-        sa.CheckConstraint(
-            "applied_amount >= 0 AND unapplied_amount >= 0 AND refunded_amount >= 0 AND disputed_amount >= 0 AND reversed_amount >= 0",
-            name=op.f("ck_payments__not_negative"),
+            "applied_amount >= 0 AND unapplied_amount >= 0", name=op.f("ck_payments__not_negative")
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "customer_id"],
@@ -848,7 +769,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_payments__received",
-            ["tenant_id", "received_on", "currency_code", "applied_amount", "unapplied_amount"],
+            ["tenant_id", "received_on", "currency_code", "amount"],
             unique=False,
             sqlite_where=sa.text("status = 'succeeded'"),
             mssql_where=sa.text("status = 'succeeded'"),
@@ -1049,9 +970,6 @@ def upgrade() -> None:
                 "payment_applied",
                 "application_reversed",
                 "payment_reversed",
-                "payment_refunded",
-                "payment_disputed",
-                "dispute_restored",
                 "credit_note_issued",
                 "write_off",
                 name="kind",
@@ -1067,7 +985,6 @@ def upgrade() -> None:
         sa.Column("invoice_id", types.Id(), nullable=True),
         sa.Column("payment_id", types.Id(), nullable=True),
         sa.Column("reverses_entry_id", types.Id(), nullable=True),
-        sa.Column("claim_id", types.Id(), nullable=True),
         sa.Column("created_at", types.UtcInstant(), nullable=False),
         sa.Column("correlation_id", types.Text(length=128), nullable=False),
         sa.ForeignKeyConstraint(
@@ -1089,11 +1006,6 @@ def upgrade() -> None:
             ["tenant_id", "reverses_entry_id"],
             ["ledger_entries.tenant_id", "ledger_entries.id"],
             name=op.f("fk_ledger_entries__tenant_id_reverses_entry_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "claim_id"],
-            ["provider_claims.tenant_id", "provider_claims.id"],
-            name=op.f("fk_ledger_entries__tenant_id_claim_id"),
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id"], ["tenants.id"], name=op.f("fk_ledger_entries__tenant_id")
@@ -1121,13 +1033,8 @@ def upgrade() -> None:
         sa.Column("payment_id", types.Id(), nullable=False),
         sa.Column("invoice_id", types.Id(), nullable=False),
         sa.Column("amount", types.MoneyAmount(), nullable=False),
-        sa.Column("reversed_amount", types.MoneyAmount(), nullable=False),
         sa.Column("created_at", types.UtcInstant(), nullable=False),
         sa.Column("reversed_at", types.UtcInstant(), nullable=True),
-        sa.CheckConstraint(
-            "(reversed_at IS NULL AND reversed_amount >= 0 AND reversed_amount < amount) OR (reversed_at IS NOT NULL AND reversed_amount = amount)",
-            name=op.f("ck_payment_allocations__reversed"),
-        ),
         sa.CheckConstraint("amount > 0", name=op.f("ck_payment_allocations__amount")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "invoice_id"],
@@ -1192,7 +1099,6 @@ def upgrade() -> None:
         sa.Column("failure_message", types.Text(length=500), nullable=True),
         sa.Column("external_provider", types.Text(length=50), nullable=True),
         sa.Column("external_payment_id", types.Text(length=200), nullable=True),
-        sa.Column("external_at", types.UtcInstant(), nullable=True),
         sa.Column("correlation_id", types.Text(length=128), nullable=False),
         sa.Column("at", types.UtcInstant(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -1223,13 +1129,6 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             "ix_payment_attempts__invoice", ["tenant_id", "invoice_id"], unique=False
-        )
-        batch_op.create_index(
-            "uq_payment_attempts__external",
-            ["tenant_id", "external_provider", "external_payment_id", "external_at"],
-            unique=True,
-            sqlite_where=sa.text("external_at IS NOT NULL"),
-            mssql_where=sa.text("external_at IS NOT NULL"),
         )
 
     op.create_table(
@@ -1431,11 +1330,6 @@ def downgrade() -> None:
 
     op.drop_table("communication_attachments")
     with op.batch_alter_table("payment_attempts", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_payment_attempts__external",
-            sqlite_where=sa.text("external_at IS NOT NULL"),
-            mssql_where=sa.text("external_at IS NOT NULL"),
-        )
         batch_op.drop_index("ix_payment_attempts__invoice")
         batch_op.drop_index("ix_payment_attempts__correlation_id")
         batch_op.drop_index("ix_payment_attempts__at")
@@ -1492,7 +1386,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_payments__correlation_id")
 
     op.drop_table("payments")
-    op.drop_table("provider_claims")
     with op.batch_alter_table("invoices", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_invoices__number",
