@@ -45,6 +45,10 @@ class LeaseLost(Exception):
     """Somebody else holds the message now, or has settled it: this delivery has no say in it."""
 
 
+class MessageTooLarge(Exception):
+    """The queue does not take a message of this size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A message to be queued. `body` is its envelope; the other fields are copies for filters.
@@ -153,7 +157,7 @@ class Transport(Protocol):
     """The queues. Safe to use from several threads. Every method may raise Busy."""
 
     def send(self, messages: Sequence[Outgoing]) -> None:
-        """Queue the messages; when it returns they are durable.
+        """Queue the messages; when it returns they are durable. Raises MessageTooLarge.
 
         A message id that a queue already knows is not queued again, as far as the queue remembers.
         """

@@ -1,0 +1,51 @@
+"""Where the queues are and how to prove that we may use them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from azure.servicebus.aio import ServiceBusClient
+from pydantic import SecretStr
+
+from backend.messaging.servicebus import sdk_logs
+from backend.messaging.servicebus.broker import Broker
+from backend.messaging.servicebus.pace import Pace
+
+# Which of several managed identities to use; Azure's own name for it.
+_CLIENT_ID = "AZURE_CLIENT_ID"
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Either a connection string, or a host name for which a managed identity has rights.
+
+    Outside of production an identity may also be a developer's own sign-in.
+    """
+
+    connection_string: SecretStr | None = None
+    host: str | None = None
+    is_production: bool = True
+
+    async def open(self, pace: Pace) -> Broker:
+        """The broker's end on the running event loop; nothing is connected yet."""
+        sdk_logs.route()
+        # It is links.Link that tries again; the SDK's own retries do not know of each other.
+        options: dict[str, Any] = {"retry_total": 0, "try_timeout": pace.attempt}
+        if self.connection_string is not None:
+            client = ServiceBusClient.from_connection_string(
+                self.connection_string.get_secret_value(), **options
+            )
+            return Broker(client, None, pace)
+        assert self.host is not None, "neither a connection string nor a host"
+        credential = self._credential()
+        return Broker(ServiceBusClient(self.host, credential, **options), credential, pace)
+
+    def _credential(self) -> Any:
+        # Imported where it is needed: it brings much along.
+        from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+        if self.is_production:
+            return ManagedIdentityCredential(client_id=os.environ.get(_CLIENT_ID))
+        return DefaultAzureCredential()
