@@ -19,6 +19,7 @@ from backend.communications.service import (
     mark_failed,
     mark_sent,
     note_problem,
+    reopen_failed,
     send_again,
 )
 from backend.customers.models import CustomerHold
@@ -128,6 +129,7 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     mark_bounced: lambda work, ids: mark_bounced(work, ids.customer, f"{SECRET}@example.com"),
     note_problem: lambda work, ids: note_problem(work, ids.queued, "x"),
     send_again: "communication",
+    reopen_failed: "queued",
     list_invoice_timeline: "sent",
     get_billing_summary: lambda reader, ids: get_billing_summary(reader, customer_id=ids.customer),
 }

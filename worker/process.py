@@ -15,6 +15,7 @@ from worker.leases import RENEW_SECONDS, LeaseKeeper
 from worker.loops import repeat
 from worker.relay import Relay
 from worker.scheduler import Scheduler
+from worker.support import Support
 
 # A handler may be waiting for a slow mail server; what is not done by then comes again.
 STOP_SECONDS = 25.0
@@ -24,12 +25,13 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Relay, one consumer per queue, scheduler and lease keeper of one process."""
+    """Relay, one consumer per queue, scheduler, support and lease keeper of one process."""
 
     def __init__(self, services: Services, handlers: Handlers) -> None:
         self.stop = threading.Event()
         self._relay = Relay(services)
         self._scheduler = Scheduler(services, self.stop)
+        self._support = Support(services, self.stop)
         self._keeper = LeaseKeeper(services.transport)
         self._consumers = [
             Consumer(services, queue, handlers, self._keeper, self.stop) for queue in Queue
@@ -43,6 +45,7 @@ class Worker:
         threads = [
             _start("relay", self._relay.step, self.stop),
             _start("scheduler", self._scheduler.step, self.stop),
+            _start("support", self._support.step, self.stop),
             *(
                 _start(consumer.queue.value, consumer.step, self.stop)
                 for consumer in self._consumers
@@ -72,7 +75,7 @@ class Worker:
         try:
             self._scheduler.sweep()
             while not self.stop.is_set():
-                moved = self._relay.relay_batch()
+                moved = self._relay.relay_batch() + self._support.run_due()
                 for consumer in self._consumers:
                     count = consumer.consume(wait_seconds=0)
                     taken += count

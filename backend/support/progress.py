@@ -32,7 +32,7 @@ from backend.support.models import (
     JobState,
 )
 from backend.tenants.models import TENANTS
-from backend.unit_of_work import UnitOfWork
+from backend.unit_of_work import Reader, UnitOfWork
 
 LEASE = timedelta(seconds=30)  # a killed worker's job is taken up by another within a minute
 # Of one transaction, and of one look at a wish to cancel.
@@ -60,6 +60,7 @@ _DUE = PlatformStatement(
     sa.select(_J.id)
     .where(
         _IS_OPEN,
+        # No pause lasts longer than until the latest: the clock was set back.
         sa.or_(_J.due_at <= _NOW, _J.due_at > sa.bindparam("latest", type_=_INSTANT)),
         _LEASE_FREE,
     )
@@ -203,13 +204,13 @@ class Note:
     tries: int = 0
 
 
-def due_jobs(work: UnitOfWork, *, rows_max: int) -> list[UUID]:
+def due_jobs(reader: Reader, *, rows_max: int) -> list[UUID]:
     """Jobs that are due and that nobody runs."""
-    rows = work.rows(
+    rows = reader.rows(
         _DUE,
-        now=work.now,
-        until=work.now + LEASE,
-        latest=work.now + timedelta(seconds=PAUSE_SECONDS_MAX),
+        now=reader.now,
+        until=reader.now + LEASE,
+        latest=reader.now + timedelta(seconds=PAUSE_SECONDS_MAX),
         rows_max=rows_max,
     )
     return [row.id for row in rows]
