@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
     # Frames.
 
     def _on_header(self, header: bytes) -> None:
-        self.send(header)
+        self.send(header if header == SASL_HEADER else AMQP_HEADER)
         if header == SASL_HEADER:
             mechanisms = Array(map(Symbol, MECHANISMS))
             self.send(write_frame(Code.SASL_MECHANISMS, [mechanisms], kind=SASL))

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # More transfers than a client ever has under way; the links' credit is what holds it back.
 _WINDOW = 2**31 - 1
-_ADDRESS = 0
 
 
 class Session:
@@ -74,7 +73,7 @@ class Session:
     def _on_attach(self, fields: list[Any]) -> None:
         is_receiver = fields[2]
         terminus = fields[5] if is_receiver else fields[6]
-        path = _path(terminus.value[_ADDRESS] if isinstance(terminus, Described) else "")
+        path = _path(_address(terminus) or "")
         delay = self.host.faults.link_delay(path)
         if delay:
             self.host.loop.call_later(delay, self._attach, fields, path)
@@ -248,7 +247,7 @@ def _why(because: Any) -> tuple[str | None, str | None]:
 
 
 def _address(terminus: Any) -> Any:
-    return terminus.value[_ADDRESS] if isinstance(terminus, Described) else None
+    return terminus.value[0] if isinstance(terminus, Described) and terminus.value else None
 
 
 def _path(address: str) -> str:
