@@ -23,7 +23,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def wire(emulator: Emulator) -> Iterator[Wire]:
-    with Wire(emulator) as wire:
+    with Wire(emulator.port) as wire:
         yield wire
 
 
@@ -81,7 +81,7 @@ def test_a_client_that_asks_for_a_heartbeat_hears_it_in_half_its_time(wire: Wire
 
 
 def test_a_client_that_is_silent_for_too_long_is_hung_up_on():
-    with Emulator(idle_seconds=0.2) as emulator, Wire(emulator) as wire:
+    with Emulator(idle_seconds=0.2) as emulator, Wire(emulator.port) as wire:
         wire.open()
         (error,) = wire.expect(Code.CLOSE)[:1]
         assert error.value[0] == "amqp:resource-limit-exceeded"

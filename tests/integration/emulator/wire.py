@@ -6,7 +6,6 @@ import socket
 from types import TracebackType
 from typing import Any
 
-from tests.emulator import Emulator
 from tests.emulator.decoding import decode
 from tests.emulator.frames import AMQP_HEADER, SASL, SASL_HEADER, Code, write_frame
 from tests.emulator.values import Described, Symbol, Uint, Ulong
@@ -15,8 +14,8 @@ from tests.emulator.values import Described, Symbol, Uint, Ulong
 class Wire:
     """A connection to an emulator."""
 
-    def __init__(self, emulator: Emulator) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", emulator.port), timeout=10)
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
 
     def __enter__(self) -> Wire:
         return self
