@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 
-from backend.db.engine import Database
 from backend.ids import new_id
 from backend.messaging.contracts import Queue
-from backend.messaging.embedded import EmbeddedTransport
 from backend.messaging.transport import (
     DELIVERIES_MAX,
     LEASE_SECONDS,
@@ -26,49 +24,40 @@ from backend.messaging.transport import (
     QueueDepth,
     Transport,
 )
-from tests.factories import Clock
-from tests.queues import EPOCH, another_process, plain_message
+from tests.contract.transports import (
+    REAL_BROKER,
+    Queues,
+    embedded_queues,
+    emulated_queues,
+    make_sdk_hasty,
+    real_queues,
+)
+from tests.queues import EPOCH, plain_message
 
 PAYMENTS, EMAILS = Queue.PAYMENT_COMMANDS, Queue.EMAIL_SEND
 
 
-@dataclass
-class Queues:
-    """An implementation under test: two processes' transports, and a way to let time pass."""
-
-    mine: Transport
-    others: Transport
-    clock: Clock
-    let_pass: Callable[[float], None]
-
-    def take(self, *, queue: Queue = PAYMENTS, messages_max: int = 10) -> list[Delivery]:
-        return list(self.mine.receive(queue, messages_max=messages_max, wait_seconds=0))
-
-    def counted(self) -> tuple[int, int, int]:
-        """Active, scheduled and dead messages of the one queue."""
-        depth = self.mine.depth(PAYMENTS)
-        assert depth.is_exact
-        assert (depth.oldest_active_at is None, depth.oldest_dead_at is None) == (
-            depth.active == 0,
-            depth.dead == 0,
-        )
-        return depth.active, depth.scheduled, depth.dead
-
-    def take_one(self, *, queue: Queue = PAYMENTS) -> Delivery:
-        (delivery,) = self.take(queue=queue)
-        return delivery
-
-
-@pytest.fixture(params=["embedded"])
-def queues(request: pytest.FixtureRequest, db: Database, clock: Clock) -> Iterator[Queues]:
-    assert request.param == "embedded"
-    with another_process(db) as second:
-        yield Queues(
-            EmbeddedTransport(db),
-            second.transport,
-            clock,
-            lambda seconds: clock.pass_time(seconds=seconds),
-        )
+@pytest.fixture(
+    params=[
+        "embedded",
+        "servicebus",
+        pytest.param(
+            "real",
+            marks=pytest.mark.skipif(REAL_BROKER not in os.environ, reason=f"no {REAL_BROKER}"),
+        ),
+    ]
+)
+def queues(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
+    match request.param:
+        case "embedded":
+            yield from embedded_queues(
+                request.getfixturevalue("db"), request.getfixturevalue("clock")
+            )
+        case "servicebus":
+            make_sdk_hasty(monkeypatch)
+            yield from emulated_queues()
+        case _:
+            yield from real_queues()
 
 
 def test_a_message_arrives_as_it_was_sent_and_is_gone_when_completed(queues: Queues):
@@ -81,7 +70,7 @@ def test_a_message_arrives_as_it_was_sent_and_is_gone_when_completed(queues: Que
     delivery.complete()
 
     queues.let_pass(LEASE_SECONDS * 2)
-    assert queues.take() == []
+    assert queues.is_empty()
     assert queues.counted() == (0, 0, 0)
 
 
@@ -106,7 +95,7 @@ def test_queues_do_not_mix(queues: Queues):
 
     assert queues.take_one(queue=EMAILS).message_id == "email"
     assert queues.take_one(queue=PAYMENTS).message_id == "payment"
-    assert queues.take(queue=Queue.WEBHOOK_INGEST) == []
+    assert queues.is_empty(queue=Queue.WEBHOOK_INGEST)
 
 
 def test_a_message_sent_again_is_not_queued_again(queues: Queues):
@@ -126,7 +115,7 @@ def test_a_message_sent_again_is_not_queued_again(queues: Queues):
     for delivery in deliveries:
         delivery.complete()
     queues.mine.send(batch)
-    assert queues.take() == [], "not even after they are done"
+    assert queues.is_empty(), "not even after they are done"
 
 
 def test_the_same_message_id_may_be_in_two_queues(queues: Queues):
@@ -141,8 +130,8 @@ def test_a_message_under_lease_is_nobody_elses(queues: Queues):
 
     queues.let_pass(LEASE_SECONDS - 1)
 
-    assert queues.take() == []
-    assert queues.others.receive(PAYMENTS, messages_max=10, wait_seconds=0) == []
+    assert queues.is_empty()
+    assert queues.is_empty(queues.others)
 
 
 def test_a_dead_consumers_messages_are_taken_over_within_a_minute(queues: Queues):
@@ -152,7 +141,7 @@ def test_a_dead_consumers_messages_are_taken_over_within_a_minute(queues: Queues
     queues.let_pass(LEASE_SECONDS + 1)
 
     assert LEASE_SECONDS + 1 < 60
-    taken = queues.others.receive(PAYMENTS, messages_max=10, wait_seconds=0)
+    taken = queues.take(queues.others)
     assert [(one.message_id, one.delivery_count) for one in taken] == [("m-1", 2), ("m-2", 2)]
 
 
@@ -179,7 +168,7 @@ def test_a_late_consumer_cannot_settle_what_another_has_taken_over(
     queues.mine.send([plain_message("m-1")])
     late = queues.take_one()
     queues.let_pass(LEASE_SECONDS + 1)
-    (current,) = queues.others.receive(PAYMENTS, messages_max=10, wait_seconds=0)
+    (current,) = queues.take(queues.others)
 
     with pytest.raises(LeaseLost):
         settle(late)
@@ -204,7 +193,7 @@ def test_many_are_completed_at_once_and_the_lost_ones_are_named(queues: Queues):
     queues.mine.send([plain_message("lost")])
     lost = queues.take()
     queues.let_pass(LEASE_SECONDS + 1)
-    queues.others.receive(PAYMENTS, messages_max=10, wait_seconds=0)
+    queues.take(queues.others)
     queues.mine.send([plain_message(f"m-{number}") for number in range(3)])
     kept = queues.take()
 
@@ -220,7 +209,7 @@ def test_a_renewed_lease_lasts_longer_and_a_lost_one_is_not_renewed(queues: Queu
     assert queues.mine.renew([kept]) == []
     queues.let_pass(LEASE_SECONDS - 5)
 
-    (taken,) = queues.others.receive(PAYMENTS, messages_max=10, wait_seconds=0)
+    (taken,) = queues.take(queues.others)
 
     assert taken.message_id == "lost"
     assert queues.mine.renew([kept, lost]) == [lost]
@@ -233,9 +222,9 @@ def test_an_abandoned_message_comes_again_after_its_delay_and_counts(queues: Que
     queues.take_one().abandon("away", delay_seconds=20)
 
     assert queues.counted() == (1, 0, 0), "it waits, but it was begun"
-    queues.let_pass(19)
-    assert queues.take() == []
-    queues.let_pass(1)
+    queues.let_pass(15)
+    assert queues.is_empty()
+    queues.let_pass(5)
     assert queues.take_one().delivery_count == 2
 
 
@@ -259,7 +248,7 @@ def test_a_message_is_delivered_ten_times_and_then_set_aside(queues: Queues):
         assert again.delivery_count == attempt
         again.abandon(f"attempt {attempt}", delay_seconds=0)
 
-    assert queues.take() == []
+    assert queues.is_empty()
     assert queues.counted() == (0, 0, 1)
 
 
@@ -280,7 +269,7 @@ def test_a_dead_letter_is_not_delivered_again(queues: Queues):
 
     queues.let_pass(LEASE_SECONDS * 2)
 
-    assert queues.take() == []
+    assert queues.is_empty()
     assert queues.counted() == (0, 0, 1)
 
 
@@ -290,10 +279,10 @@ def test_a_scheduled_message_is_not_delivered_before_its_time(queues: Queues):
 
     assert queues.take_one().message_id == "now"
     assert queues.counted() == (1, 1, 0)
-    queues.let_pass(89)
+    queues.let_pass(80)
     # The other one's lease has ended meanwhile.
     assert [one.message_id for one in queues.take()] == ["now"]
-    queues.let_pass(1)
+    queues.let_pass(10)
     assert [one.message_id for one in queues.take()] == ["later"]
 
 
@@ -327,7 +316,9 @@ def test_a_dead_letter_is_seen_as_it_was_sent_and_why_it_is_there(queues: Queues
 
     assert (letter.queue, letter.message_id, letter.body) == (PAYMENTS, "m-1:retry-2", message.body)
     assert (letter.message_type, letter.tenant_id) == ("payment.apply", tenant_id)
-    assert (letter.correlation_id, letter.delivery_count) == ("job-4711", 2)
+    assert letter.correlation_id == "job-4711"
+    # Not every broker counts the delivery by which it was set aside.
+    assert letter.delivery_count in (1, 2)
     assert (letter.reason, letter.description) == ("refused", "The invoice is void.")
     assert letter.properties == {
         "tenant_id": str(tenant_id),

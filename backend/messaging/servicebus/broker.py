@@ -28,7 +28,11 @@ class Incoming:
 
     def __init__(self, client: ServiceBusClient, queue: Queue, pace: Pace) -> None:
         self.link: Link[ServiceBusReceiver] = Link(
-            queue.value, lambda: client.get_queue_receiver(queue.value, timeout=pace.attempt), pace
+            queue.value,
+            lambda: client.get_queue_receiver(
+                queue.value, timeout=pace.attempt, socket_timeout=pace.read
+            ),
+            pace,
         )
         self.settling = Settling(self.link, pace)
         self.holding = Holding(self.settling, pace)

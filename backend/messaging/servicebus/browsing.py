@@ -36,7 +36,10 @@ class Browser:
         self.link: Link[ServiceBusReceiver] = Link(
             self.name,
             lambda: client.get_queue_receiver(
-                queue.value, sub_queue=sub_queue, timeout=pace.attempt
+                queue.value,
+                sub_queue=sub_queue,
+                timeout=pace.attempt,
+                socket_timeout=pace.read,
             ),
             pace,
         )

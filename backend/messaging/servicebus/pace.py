@@ -30,6 +30,8 @@ class Pace:
     # A connection that nobody uses is closed; some brokers allow only ten of them.
     browser_idle: float = 30.0
     sender_idle: float = 120.0
+    # How long a read waits for the next frame. Nothing can be written meanwhile.
+    read: float = 0.2
     # All of a stop.
     close: float = 3.0
     # Measures back-offs and renewals.

@@ -26,7 +26,9 @@ class Sender:
 
     def __init__(self, client: ServiceBusClient, queue: Queue, pace: Pace) -> None:
         self.link: Link[ServiceBusSender] = Link(
-            queue.value, lambda: client.get_queue_sender(queue.value), pace
+            queue.value,
+            lambda: client.get_queue_sender(queue.value, socket_timeout=pace.read),
+            pace,
         )
         self.used_at = 0.0
         self._pace = pace

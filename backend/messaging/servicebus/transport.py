@@ -125,12 +125,15 @@ class ServiceBusTransport:
         self, queue: Queue, *, messages_max: int, wait_seconds: float
     ) -> Sequence[Delivery]:
         """See Transport. With a wait of 0 it takes as long as the broker needs to say "none"."""
-        if self._closed:
-            return []
-        received = self.run(
-            lambda broker: broker.incoming(queue).receiving.receive(messages_max, wait_seconds),
-            seconds_more=wait_seconds,
-        )
+        try:
+            received = self.run(
+                lambda broker: broker.incoming(queue).receiving.receive(messages_max, wait_seconds),
+                seconds_more=wait_seconds,
+            )
+        except Busy:
+            if self._closed:
+                return []
+            raise
         return [
             ServiceBusDelivery(
                 queue=queue,
