@@ -19,13 +19,15 @@ from backend.db.statements import TENANT, Statement
 from backend.db.types import Id
 from backend.errors import NotFound
 from backend.messaging.contracts import DunningEmailRequested, Queue
-from backend.messaging.models import OUTBOX, QUEUE_MESSAGES
+from backend.messaging.lineage import original_id
+from backend.messaging.models import DELIVERY_FAILURES, OUTBOX, QUEUE_MESSAGES
 from backend.payments.models import PAYMENT_ATTEMPTS, PAYMENTS
 from backend.reporting.history import Context, Email, TimelineItem
 from backend.reporting.sources import (
     ATTEMPTS,
     AUDIT,
     ENTRIES,
+    FAILURES,
     LEDGER,
     MESSAGES,
     QUEUES,
@@ -51,7 +53,7 @@ _ENTITY_TYPES = (
 )
 _PROVIDERS = ("stripe", "standard")
 _L, _A, _P, _M = AUDIT_LOG, PAYMENT_ATTEMPTS, PAYMENTS, COMMUNICATIONS
-_O, _Q, _W = OUTBOX, QUEUE_MESSAGES, WEBHOOK_EVENTS
+_O, _Q, _F, _W = OUTBOX, QUEUE_MESSAGES, DELIVERY_FAILURES, WEBHOOK_EVENTS
 
 _CORRELATION: sa.BindParameter[str] = sa.bindparam("correlation_id", type_=sa.String)
 _ID: sa.BindParameter[UUID] = sa.bindparam("wanted", type_=Id())
@@ -83,6 +85,12 @@ _OF_THE_EMAIL = _query(
 _THE_MESSAGE = _query(MESSAGES, _O.c.message_id == _ID)
 _THE_QUEUED = _query(
     QUEUES, _Q.c.queue == sa.bindparam("queue"), _Q.c.message_id == sa.bindparam("message_id")
+)
+# Of the message and of every copy of it.
+_THE_FAILURES = _query(
+    FAILURES,
+    _F.c.queue == sa.bindparam("queue"),
+    _F.c.original_message_id == sa.bindparam("original_message_id"),
 )
 _THE_EMAIL_OF_THE_MESSAGE = _query(
     AUDIT,
@@ -150,6 +158,7 @@ def list_trace(reader: Reader, wanted: str) -> list[TimelineItem]:
     wanted_id = _as_uuid(wanted)
     if wanted_id is not None:
         found.add_id(wanted_id)
+    found.add_failed_deliveries()
     if not found.rows:
         raise NotFound("Nothing is known about this id.")
     return found.items()
@@ -187,6 +196,15 @@ class _Found:
             self._add(query, wanted=wanted)
         self._add_what_was_asked_with_it()
         self._add_what_became_of_messages()
+
+    def add_failed_deliveries(self) -> None:
+        messages = {
+            (row.queue, original_id(str(row.message_id)))
+            for source, row in self.rows.values()
+            if source in (MESSAGES, QUEUES)
+        }
+        for queue, message_id in messages:
+            self._add(_THE_FAILURES, queue=queue, original_message_id=message_id)
 
     def items(self) -> list[TimelineItem]:
         """All of it in time order; what happened at one instant by cause and effect."""

@@ -225,7 +225,7 @@ def _dead() -> rx.Component:
     return rx.cond(
         SessionState.is_support,
         basic.link(
-            number, href=routes.dead_letters(), aria_label=HealthState.strip.dead + " dead letters"
+            number, href=routes.dead_letters(), aria_label="Dead letters: " + HealthState.strip.dead
         ),
         number,
     )

@@ -248,20 +248,21 @@ def _unknown() -> rx.Component:
 
 def _found() -> rx.Component:
     state = TraceState
-    return rx.el.div(
-        rx.cond(
-            state.mentioned.length() > 0,
-            rx.el.div(
-                rx.el.span("About", class_name="muted"),
-                rx.foreach(state.mentioned, lambda it: basic.link(it.label, href=it.href)),
-                class_name="row",
-                data_testid="trace-about",
-            ),
-            rx.fragment(),
+    about = rx.cond(
+        state.mentioned.length() > 0,
+        rx.el.div(
+            rx.el.span("About", class_name="muted"),
+            rx.foreach(state.mentioned, lambda it: basic.link(it.label, href=it.href)),
+            class_name="row",
+            data_testid="trace-about",
         ),
+        rx.fragment(),
+    )
+    return basic.section(
+        "What happened, newest first",
         basic.card(timeline(state.days)),
         filters.pager(state.pager),
-        class_name="sec",
+        aside=about,
     )
 
 

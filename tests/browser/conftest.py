@@ -86,7 +86,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     url = f"sqlite:///{folder / 'world.db'}"
     db = Database(url)
     migrate.upgrade(db)
-    made = _populate(db)
+    made = populate(db)
     port = _free_port()
     made.url = f"http://localhost:{port}"
     made.environment = {
@@ -217,7 +217,8 @@ def screenshot(page: Page, name: str) -> Path:
     return path
 
 
-def _populate(db: Database) -> World:
+def populate(db: Database) -> World:
+    """Two businesses, and people of every role who may sign in with PASSWORD."""
     system = platform_system("test")
     tenant = run(db, system, create_tenant, CreateTenant("Ridge Roofing", time_zone=TIME_ZONE))
     other = run(db, system, create_tenant, CreateTenant("Northwind Heating"))
