@@ -31,7 +31,8 @@ _NAVIGATION = (
     ("mailbox", "Mailbox", "mail", routes.MAILBOX),
 )
 # For those who may use the support tools.
-_SUPPORT = (("trace", "Trace", "route", routes.TRACE),)
+_DEAD_LETTERS = ("dead-letters", "Dead letters", "octagon-alert", routes.DEAD_LETTERS)
+_TRACE = ("trace", "Trace", "route", routes.TRACE)
 
 
 def page(
@@ -138,13 +139,23 @@ def _side(section: str) -> rx.Component:
         ),
         rx.el.div(
             rx.el.nav(
-                rx.el.ul(*(_nav_item(item, section) for item in _NAVIGATION)),
+                # The platform's own people have no business whose pages they could open.
+                rx.cond(
+                    SessionState.is_platform,
+                    rx.fragment(),
+                    rx.el.ul(*(_nav_item(item, section) for item in _NAVIGATION)),
+                ),
                 rx.cond(
                     SessionState.is_support,
                     rx.fragment(
                         rx.el.h2("Support", id="nav-support"),
                         rx.el.ul(
-                            *(_nav_item(item, section) for item in _SUPPORT),
+                            _nav_item(_DEAD_LETTERS, section),
+                            rx.cond(
+                                SessionState.is_platform,
+                                rx.fragment(),
+                                _nav_item(_TRACE, section),
+                            ),
                             aria_labelledby="nav-support",
                         ),
                     ),

@@ -13,6 +13,10 @@ from billerjacket_app.pages import (
     payment,
     payments,
     register,
+    support_dlq,
+    support_dlq_archive,
+    support_dlq_job,
+    support_dlq_letter,
     support_trace,
 )
 
@@ -29,6 +33,11 @@ ALL = (
     payments,
     payment,
     mailbox,
+    support_dlq,
+    # Before the page of one dead letter, whose path would match theirs.
+    support_dlq_job,
+    support_dlq_archive,
+    support_dlq_letter,
     support_trace,
     not_found,
 )
