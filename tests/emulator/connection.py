@@ -47,7 +47,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self.host.connections.add(self)
+        self.host.connected(self)
         self._heard_at = self.host.loop.time()
         self._watch_idleness()
 
@@ -107,6 +107,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
             self._transport = None
+
+    def detach_all(self, entity: str) -> None:
+        """Detach the links of the queues whose name ends so."""
+        for session in self._sessions.values():
+            session.detach_all(entity)
 
     # Idleness.
 

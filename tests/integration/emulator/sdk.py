@@ -17,7 +17,9 @@ from tests.emulator import Emulator
 QUEUE = "email-send"
 DEAD = "deadletter"
 # How many times faster the asynchronous SDK's sleeps pass.
-_HURRY = 20
+_HURRY = 10
+# How long to wait for what is there already, in seconds that may be as short as that.
+PATIENCE = 60
 # Against an emulator on this machine nothing is worth waiting for.
 _QUICK: dict[str, Any] = {"retry_total": 1, "retry_backoff_factor": 0.01, "retry_mode": "fixed"}
 
@@ -94,7 +96,7 @@ class Sdk:
 
     def receive(self, count: int = 1, **where: Any) -> list[Any]:
         """Receive messages that are there."""
-        messages = self.do(self.receiver(**where).receive_messages(count, max_wait_time=5))
+        messages = self.do(self.receiver(**where).receive_messages(count, max_wait_time=PATIENCE))
         assert len(messages) == count
         return list(messages)
 

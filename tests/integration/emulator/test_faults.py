@@ -17,7 +17,7 @@ from azure.servicebus.exceptions import (
 from tests.emulator import Counts, Emulator
 from tests.emulator.faults import Faults, How
 from tests.emulator.leftovers import sdk_may_leave_sockets
-from tests.integration.emulator.sdk import DEAD, QUEUE, Sdk, message
+from tests.integration.emulator.sdk import DEAD, PATIENCE, QUEUE, Sdk, message
 
 ALL_DEAD = "/$DeadLetterQueue"
 
@@ -66,7 +66,12 @@ def test_every_connection_is_cut(sdk: Sdk, emulator: Emulator):
 
 def test_the_die_falls_the_same_way_for_the_same_seed():
     def thrown(seed: int) -> list[bool]:
-        faults = Faults(lambda: None, lambda seconds: None, lambda: None)
+        faults = Faults(
+            cut=lambda: None,
+            detach=lambda entity: None,
+            shut=lambda seconds: None,
+            reopen=lambda: None,
+        )
         faults.drop_at_random(0.1, seed)
         return [faults.strikes_frame() for _ in range(1000)]
 
@@ -194,7 +199,7 @@ def test_dead_letters_cannot_be_removed_but_everything_else_works(
 def test_a_settlement_without_an_answer_is_not_done(sdk: Sdk, emulator: Emulator):
     sdk.send(message("m-1"), message("m-2"))
     receiver = sdk.new_receiver(timeout=0.2)
-    first, second = sdk.do(receiver.receive_messages(2, max_wait_time=5))
+    first, second = sdk.do(receiver.receive_messages(2, max_wait_time=PATIENCE))
     emulator.faults.fail_settle(QUEUE, "silence")
     began = time.monotonic()
 
@@ -213,12 +218,25 @@ def test_links_are_refused_or_kept_waiting(sdk: Sdk, emulator: Emulator):
     receiver = sdk.new_receiver(sub_queue=DEAD)
     emulator.faults.refuse_links(ALL_DEAD, times=None)
     with pytest.raises(ServiceBusError):
-        sdk.do(receiver.receive_messages(1, max_wait_time=5))
+        sdk.do(receiver.receive_messages(1, max_wait_time=PATIENCE))
     emulator.faults.clear()
     emulator.faults.delay_links(0.6, ALL_DEAD)
     began = time.monotonic()
 
-    assert len(sdk.do(receiver.receive_messages(1, max_wait_time=5))) == 1
+    assert len(sdk.do(receiver.receive_messages(1, max_wait_time=PATIENCE))) == 1
 
     assert time.monotonic() - began >= 0.6
     sdk.do(receiver.close())
+
+
+def test_detached_links_are_attached_again(sdk: Sdk, emulator: Emulator):
+    sdk.send(message("m-1"))
+    received = sdk.receive_one()
+    before = emulator.connections()
+
+    emulator.faults.detach_links(QUEUE)
+
+    sdk.send(message("m-2"))
+    sdk.do(sdk.receiver().complete_message(received))
+    assert sdk.receive_one().message_id == "m-2"
+    assert emulator.connections() == before <= emulator.most_connections()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.emulator import Counts, Emulator
 from tests.emulator.content import Content, read_request, write_answer, write_message
+from tests.emulator.encoding import encode
 from tests.emulator.frames import AMQP_HEADER, HEARTBEAT, Code, Outcome, read_performative
-from tests.emulator.values import Described, Uint, Ulong
+from tests.emulator.values import Described, Symbol, Timestamp, Uint, Ulong
 from tests.integration.emulator.wire import Wire
 
 QUEUE = "email-send"
@@ -280,3 +282,58 @@ def test_the_client_is_told_what_is_wrong_with_its_request(wire: Wire):
         (400, "amqp:invalid-field"),
         (400, "amqp:not-implemented"),
     ]
+
+
+def test_a_lock_ends_in_its_time_and_who_waits_gets_the_message():
+    with Emulator(lock_seconds=0.2) as emulator, Wire(emulator.port) as wire:
+        emulator.put(QUEUE)
+        wire.open()
+        wire.begin()
+        wire.attach_receiver(QUEUE)
+        wire.expect(Code.ATTACH)
+        wire.flow(2)
+        began = time.monotonic()
+
+        assert [receive(wire)[0] for _ in range(2)] == [0, 1]
+
+        assert 0.2 <= time.monotonic() - began < 5
+        assert [one.delivery_count for one in emulator.messages(QUEUE)] == [1]
+
+
+def test_a_scheduled_message_comes_in_its_time(wire: Wire, emulator: Emulator):
+    at = Timestamp((emulator.now().timestamp() + 0.3) * 1000)
+    annotations = Described(Ulong(0x72), {Symbol("x-opt-scheduled-enqueue-time"): at})
+    wire.open()
+    wire.begin()
+    wire.attach_receiver(QUEUE)
+    wire.expect(Code.ATTACH)
+    wire.flow(2)
+    wire.attach_sender(QUEUE, handle=1)
+    wire.expect(Code.ATTACH)
+    wire.expect(Code.FLOW)
+    fields = [Uint(1), Uint(0), b"t", Uint(0), True]
+    wire.send(Code.TRANSFER, fields, payload=encode(annotations) + write_message(b"later"))
+    emulator.put(QUEUE, b"now")
+
+    received = [Content(receive(wire)[1]).data() for _ in range(2)]
+
+    assert received == [b"now", b"later"]
+    assert emulator.now().timestamp() * 1000 >= at
+
+
+def test_receivers_get_their_turn(emulator: Emulator):
+    with Wire(emulator.port) as one, Wire(emulator.port) as other:
+        for wire in (one, other):
+            wire.open()
+            wire.begin()
+            wire.attach_receiver(QUEUE)
+            wire.expect(Code.ATTACH)
+            wire.flow(10)
+            # Once this is answered, the credit has been seen.
+            wire.attach_receiver(QUEUE, handle=1)
+            wire.expect(Code.ATTACH)
+        emulator.put(QUEUE, count=10)
+
+        assert [[receive(wire)[0] for _ in range(5)] for wire in (one, other)] == [
+            list(range(5))
+        ] * 2
