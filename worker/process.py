@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -17,8 +18,9 @@ from worker.relay import Relay
 from worker.scheduler import Scheduler
 from worker.support import Support
 
-# A handler may be waiting for a slow mail server; what is not done by then comes again.
-STOP_SECONDS = 25.0
+# For all parts together. Within ten seconds the process has to be gone, queues and database closed.
+# A handler may be waiting for a slow mail server: what is not done by then comes again.
+STOP_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -59,10 +61,12 @@ class Worker:
         while healthy and not self.stop.wait(_LOOK_SECONDS):
             healthy = all(thread.is_alive() for thread in [*threads, keeper])
         self.stop.set()
+        deadline = time.monotonic() + STOP_SECONDS
         for thread in threads:
-            thread.join(STOP_SECONDS)
+            thread.join(max(deadline - time.monotonic(), 0))
         settled.set()
-        keeper.join(STOP_SECONDS)
+        # It is only renewing, if anything; there is nothing left to wait for in it.
+        keeper.join(1)
         stuck = [thread.name for thread in [*threads, keeper] if thread.is_alive()]
         log.info("worker.stopped", healthy=healthy, stuck=stuck)
         return healthy and not stuck

@@ -170,6 +170,9 @@ class Transport(Protocol):
     def complete(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Complete many at once; returns those whose lease was lost."""
 
+    def release(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Give many back untouched; returns those whose lease was lost."""
+
     def renew(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Hold the leases for another LEASE_SECONDS; returns those whose lease was lost."""
 

@@ -238,6 +238,25 @@ def test_a_released_message_is_due_at_once_and_does_not_count(queues: Queues):
     assert [(one.message_id, one.delivery_count) for one in again] == [("m-1", 1), ("m-2", 1)]
 
 
+def test_many_are_released_at_once_and_the_lost_ones_are_named(queues: Queues):
+    queues.mine.send([plain_message("lost")])
+    lost = queues.take()
+    queues.let_pass(LEASE_SECONDS + 1)
+    (taken,) = queues.take(queues.others)
+    queues.mine.send([plain_message(f"m-{number}") for number in range(3)])
+    kept = queues.take()
+
+    assert queues.mine.release([*lost, *kept]) == lost
+    assert queues.mine.release([]) == []
+    again = queues.take(queues.others)
+    assert [(one.message_id, one.delivery_count) for one in again] == [
+        ("m-0", 1),
+        ("m-1", 1),
+        ("m-2", 1),
+    ]
+    taken.complete()
+
+
 def test_a_message_is_delivered_ten_times_and_then_set_aside(queues: Queues):
     queues.mine.send([plain_message("poison"), plain_message("neighbour")])
     poison, neighbour = queues.take()

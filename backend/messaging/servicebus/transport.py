@@ -157,6 +157,17 @@ class ServiceBusTransport:
 
         return list(self.run(work)) if deliveries else []
 
+    def release(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """See Transport."""
+
+        async def work(broker: Broker) -> list[ServiceBusDelivery]:
+            return await each(
+                _ours(deliveries),
+                lambda one: broker.incoming(one.queue).settling.release(one.message),
+            )
+
+        return list(self.run(work)) if deliveries else []
+
     def renew(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """See Transport."""
 
