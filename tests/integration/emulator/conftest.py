@@ -11,6 +11,14 @@ from tests.emulator.leftovers import sdk_may_leave_sockets
 from tests.integration.emulator.sdk import Sdk, Wired
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _sockets_collected() -> Iterator[None]:
+    # Once for a module, since it takes a while; its tests bear with them by their mark.
+    yield
+    with sdk_may_leave_sockets():
+        pass
+
+
 def _connected(*, is_aio: bool) -> Iterator[Wired]:
     with sdk_may_leave_sockets(), Emulator(duplicate_detection=True) as emulator:
         sdk = Sdk(emulator, is_aio=is_aio)
@@ -32,11 +40,10 @@ def _wired_aio() -> Iterator[Wired]:
 def wired(request: pytest.FixtureRequest) -> Iterator[Wired]:
     """An emulator with empty queues, and the SDK connected to it."""
     wired: Wired = request.getfixturevalue(f"_wired_{request.param}")
-    with sdk_may_leave_sockets():
-        yield wired
-        wired.emulator.faults.end_outage()
-        wired.emulator.faults.clear()
-        wired.emulator.clear()
+    yield wired
+    wired.emulator.faults.end_outage()
+    wired.emulator.faults.clear()
+    wired.emulator.clear()
 
 
 @pytest.fixture

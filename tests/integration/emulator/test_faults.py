@@ -16,8 +16,10 @@ from azure.servicebus.exceptions import (
 
 from tests.emulator import Counts, Emulator
 from tests.emulator.faults import Faults, How
-from tests.emulator.leftovers import sdk_may_leave_sockets
+from tests.emulator.leftovers import SOCKETS_LEFT
 from tests.integration.emulator.sdk import DEAD, PATIENCE, QUEUE, Sdk, message
+
+pytestmark = pytest.mark.filterwarnings(*SOCKETS_LEFT)
 
 ALL_DEAD = "/$DeadLetterQueue"
 
@@ -91,7 +93,7 @@ def test_what_was_sent_is_stored_although_the_answer_is_lost(sdk: Sdk, emulator:
 
 
 def test_without_duplicate_detection_a_lost_answer_stores_it_twice():
-    with sdk_may_leave_sockets(), Emulator() as emulator:
+    with Emulator() as emulator:
         sdk = Sdk(emulator, is_aio=True)
         emulator.faults.lose_send_answers(1, entity=QUEUE)
         sdk.send(message("m-1"))

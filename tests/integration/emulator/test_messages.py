@@ -16,7 +16,10 @@ from azure.servicebus.exceptions import (
 )
 
 from tests.emulator import Counts, Emulator
+from tests.emulator.leftovers import SOCKETS_LEFT
 from tests.integration.emulator.sdk import DEAD, PATIENCE, QUEUE, Sdk, message
+
+pytestmark = pytest.mark.filterwarnings(*SOCKETS_LEFT)
 
 DELETING = {
     "queue": "webhook-ingest",
