@@ -155,7 +155,7 @@ def list_trace(reader: Reader, wanted: str) -> list[TimelineItem]:
     for provider in _PROVIDERS:
         for row in reader.rows(the_event, provider=provider, external_event_id=wanted):
             found.add_correlation(row.correlation_id)
-    wanted_id = _as_uuid(wanted)
+    wanted_id = _as_uuid(original_id(wanted))  # a copy of a message tells the same story
     if wanted_id is not None:
         found.add_id(wanted_id)
     found.add_failed_deliveries()

@@ -374,8 +374,8 @@ def _write(
     """The job and its claims, unless somebody has claimed one of the letters meanwhile."""
     claims = _claims(work, sorted({one.queue for one in letters}))
     taken = [claims[one.key] for one in letters if one.key in claims]
-    if taken and len(letters) == 1:
-        raise _claimed(taken[0], work.now)
+    if len(letters) == 1:
+        _require_untouched(work, letters[0].key, taken)
     _require_count(len(letters), len(letters) - len(taken))
     job_id = new_id()
     text = _described(scope, letters)
@@ -408,6 +408,15 @@ def _write(
         after={"kind": kind, "scope": text, "item_count": len(letters)},
     )
     return job_id
+
+
+def _require_untouched(reader: Reader, key: LetterKey, claims: Sequence[Any]) -> None:
+    """Raise what is to be told of a letter that somebody else was quicker with."""
+    if claims:
+        raise _claimed(claims[0], reader.now)
+    last = find_last_item(reader, key.queue, key.sequence_number, key.message_id)
+    if last is not None and last.state is ItemState.DONE:
+        raise gone(reader, key.queue, key.sequence_number, key.message_id)
 
 
 def _item(

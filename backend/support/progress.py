@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -88,7 +88,14 @@ _LET_GO = PlatformStatement(
 )
 _JOB = PlatformStatement(
     sa.select(
-        _J.id, _J.kind, _J.who, _J.user_id, _J.correlation_id, _J.setbacks, _J.cancel_asked_at
+        _J.id,
+        _J.kind,
+        _J.who,
+        _J.user_id,
+        _J.correlation_id,
+        _J.setbacks,
+        _J.cancel_asked_at,
+        _J.cancelled_by,
     ).where(_THE_JOB)
 )
 _NEXT = PlatformStatement(
@@ -265,6 +272,9 @@ def note(work: UnitOfWork, job: Job, notes: Sequence[Note]) -> None:
 def cancel_waiting(work: UnitOfWork, job_id: UUID) -> None:
     """End every item of a job of which nothing is begun."""
     job = _load(work, job_id, job_id)
+    cancelled_by = work.one(_JOB, of_job=job_id).cancelled_by
+    # Whoever cancelled has decided it, not who began.
+    job = replace(job, who=cancelled_by, user_id=None) if cancelled_by != job.who else job
     after = 0
     while rows := work.rows(_NEXT, of_job=job_id, after=after, rows_max=CHUNK_MAX * 10):
         after = rows[-1].row_id
@@ -375,7 +385,7 @@ def _data(job: Job, one: Note) -> str:
         "message_type": item.message_type,
         "message_id": item.message_id,
         "sequence_number": item.sequence_number,
-        "copy_message_id": item.copy_message_id,
+        "copy_message_id": item.copy_message_id if one.state is ItemState.SENT else None,
         "archive_id": one.archive_id,
         "is_edited": item.body is not None,
         "problem": one.problem,
