@@ -63,6 +63,8 @@ from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary
 from backend.reporting.timeline import list_invoice_timeline
 from backend.reporting.trace import list_trace
+from backend.support.archive import get_archived, list_archive
+from backend.support.jobs import cancel_job, get_job, list_items, list_jobs
 
 SECRET = "Zyxwvut"  # in every text of the other tenant's rows, and nowhere else
 
@@ -80,6 +82,8 @@ class Ids:
     queued: UUID
     attachment: UUID
     message: UUID
+    job: UUID
+    archived: UUID
 
     @classmethod
     def of_nobody(cls) -> Ids:
@@ -130,6 +134,10 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     note_problem: lambda work, ids: note_problem(work, ids.queued, "x"),
     send_again: "communication",
     reopen_failed: "queued",
+    get_job: "job",
+    list_items: "job",
+    cancel_job: "job",
+    get_archived: "archived",
     list_invoice_timeline: "sent",
     get_billing_summary: lambda reader, ids: get_billing_summary(reader, customer_id=ids.customer),
 }
@@ -183,6 +191,10 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
     "their e-mail as a cursor": lambda reader, ids: list_communications(
         reader, cursor=encode_cursor(ids.communication)
     ),
+    "their job as a cursor": lambda reader, ids: list_jobs(reader, cursor=encode_cursor(ids.job)),
+    "their archived message as a cursor": lambda reader, ids: list_archive(
+        reader, cursor=encode_cursor(ids.archived)
+    ),
     "their plan as a cursor": lambda reader, ids: list_plans(
         reader, cursor=encode_cursor(ids.plan)
     ),
@@ -195,6 +207,15 @@ INNER = {
     "record_attempt",
     "wanted_shares",
     "apply_shares",
+    # Carry out a job that was found before, whoever's it is.
+    "due_jobs",
+    "take_job",
+    "own_job",
+    "renew",
+    "cancel_waiting",
+    "close_if_done",
+    "told_to",
+    "add_to_archive",
 }
 
 
@@ -204,7 +225,7 @@ def _trace_of(name: str) -> Callable[[Any, Ids], Any]:
 
 NAMED_INSIDE |= {
     f"the trace of their {name}": _trace_of(name)
-    for name in ("customer", "sent", "payment", "plan", "queued", "message")
+    for name in ("customer", "sent", "payment", "plan", "queued", "message", "job")
 }
 
 WHOLE: dict[str, Callable[[Any], Any]] = {
@@ -226,6 +247,8 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "payments": list_payments,
     "e-mails": list_communications,
     "plans": list_plans,
+    "jobs": list_jobs,
+    "archive": list_archive,
     "preview": preview_run,
     "dashboard": get_dashboard,
     "aging": get_aging,

@@ -50,6 +50,8 @@ _ENTITY_TYPES = (
     "tenant",
     "user",
     "api_key",
+    "dead_letter",
+    "dead_letter_job",
 )
 _PROVIDERS = ("stripe", "standard")
 _L, _A, _P, _M = AUDIT_LOG, PAYMENT_ATTEMPTS, PAYMENTS, COMMUNICATIONS
