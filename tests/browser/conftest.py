@@ -81,8 +81,14 @@ class World:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A database with people in it, and the app and the worker serving it."""
+    with run_world(tmp_path_factory.mktemp("world")) as made:
+        yield made
+
+
+@contextmanager
+def run_world(folder: Path, **settings: str) -> Iterator[World]:
+    """A world of its own in a folder; `settings` are more of its environment."""
     build_if_changed()
-    folder = tmp_path_factory.mktemp("world")
     url = f"sqlite:///{folder / 'world.db'}"
     db = Database(url)
     migrate.upgrade(db)
@@ -96,6 +102,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         "BILLERJACKET_SECRET_KEY": "only for the tests of the browser",
         "BILLERJACKET_PUBLIC_URL": made.url,
         "PYTHONPATH": str(ROOT),
+        **settings,
     }
     log = (folder / "server.log").open("w")
     app = _start(serve_command("127.0.0.1", port), made.environment, log)
@@ -127,21 +134,21 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def sign_in(world: World, chromium: Browser) -> Callable[[str], StorageState]:
-    """The stored sign-in of a role, made by the real form once."""
-    kept: dict[str, StorageState] = {}
+def sign_in(world: World, chromium: Browser) -> Callable[..., StorageState]:
+    """The stored sign-in of a role, made by the real form once in each world."""
+    kept: dict[tuple[str, str], StorageState] = {}
 
-    def stored(role: str) -> StorageState:
-        if role not in kept:
-            with closing(chromium.new_context(base_url=world.url)) as context:
+    def stored(role: str, there: World = world) -> StorageState:
+        if (there.url, role) not in kept:
+            with closing(chromium.new_context(base_url=there.url)) as context:
                 page = context.new_page()
                 page.goto("/login")
-                page.get_by_label("E-mail").fill(world.email(role))
+                page.get_by_label("E-mail").fill(there.email(role))
                 page.get_by_label("Password").fill(PASSWORD)
                 page.get_by_test_id("login-submit").click()
                 page.wait_for_url(lambda url: "/login" not in url)
-                kept[role] = context.storage_state()
-        return kept[role]
+                kept[there.url, role] = context.storage_state()
+        return kept[there.url, role]
 
     return stored
 
@@ -151,13 +158,13 @@ Opener = Callable[..., Page]
 
 @pytest.fixture
 def open_page(
-    world: World, chromium: Browser, sign_in: Callable[[str], StorageState]
+    world: World, chromium: Browser, sign_in: Callable[..., StorageState]
 ) -> Iterator[Opener]:
     """Open an address as a role (or as nobody) in a fresh context, and wait until it is ready.
 
     `open_page("/invoices", role="finance", dark=True, width=390)`; `at` is the address of another
-    process of the app. What goes wrong in any of the
-    pages fails the test at its end; `allow` names texts of console errors that are expected.
+    process of the app, `there` another world. What goes wrong in any of the pages fails the test
+    at its end; `allow` names texts of console errors that are expected.
     """
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
@@ -167,6 +174,7 @@ def open_page(
         path: str,
         *,
         at: str = "",
+        there: World = world,
         role: str | None = "admin",
         dark: bool = False,
         width: int = 1440,
@@ -175,8 +183,8 @@ def open_page(
     ) -> Page:
         allowed.extend(allow)
         context = chromium.new_context(
-            base_url=at or world.url,
-            storage_state=sign_in(role) if role else None,
+            base_url=at or there.url,
+            storage_state=sign_in(role, there) if role else None,
             color_scheme="dark" if dark else "light",
             viewport={"width": width, "height": height},
             reduced_motion="reduce",

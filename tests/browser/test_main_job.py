@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -12,8 +15,9 @@ from playwright.sync_api import expect
 from backend.actor import Actor
 from backend.dunning.service import request_evaluation
 from backend.invoices.overdue import sweep_overdue
+from backend.messaging.contracts import Queue
 from backend.unit_of_work import run
-from tests.browser.conftest import Opener, World, screenshot
+from tests.browser.conftest import Opener, World, run_world, screenshot
 from tests.browser.screens import (
     LIVE_MS_MAX,
     CustomersScreen,
@@ -22,6 +26,8 @@ from tests.browser.screens import (
     MailboxScreen,
     PaymentScreen,
 )
+from tests.emulator import Counts, Emulator
+from tests.factories import raw_rows
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +35,34 @@ pytestmark = pytest.mark.browser
 def test_an_invoice_is_sent_paid_in_part_chased_paid_off_and_explained(
     world: World, open_page: Opener
 ):
+    main_job(world, open_page)
+
+
+@pytest.fixture
+def broker() -> Iterator[Emulator]:
+    with Emulator() as broker:
+        yield broker
+
+
+@pytest.fixture
+def world_on_service_bus(broker: Emulator, tmp_path: Path) -> Iterator[World]:
+    setting = {"BILLERJACKET_SERVICEBUS_CONNECTION_STRING": broker.connection_string}
+    with run_world(tmp_path, **setting) as world:
+        yield world
+
+
+def test_the_same_on_service_bus_by_one_setting(
+    broker: Emulator, world_on_service_bus: World, open_page: Opener
+):
+    main_job(world_on_service_bus, partial(open_page, there=world_on_service_bus))
+
+    db = world_on_service_bus.db
+    assert {queue: broker.counts(queue) for queue in Queue} == dict.fromkeys(Queue, Counts())
+    assert raw_rows(db, "SELECT count(*) FROM outbox WHERE sent_at IS NULL") == [(0,)]
+    assert raw_rows(db, "SELECT count(*) FROM queue_messages") == [(0,)]
+
+
+def main_job(world: World, open_page: Opener) -> None:
     page = open_page("/customers", role="finance")
     customers = CustomersScreen(page)
     customers.add("Harbor Dental Group", "ap@harbor.example")

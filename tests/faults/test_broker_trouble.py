@@ -66,7 +66,7 @@ def unsteady(database_file: Path, emulator: Emulator) -> Iterator[Program]:
 
 
 def troubles(emulator: Emulator) -> list[Callable[[], None]]:
-    """What may happen at any moment; it passes by itself."""
+    """What may happen at any moment."""
     faults = emulator.faults
     return [
         faults.drop_connections,
@@ -87,7 +87,7 @@ def test_every_message_has_its_effect_once(
     chance = random.Random(kills)  # noqa: S311
     unsteady.start()
 
-    steps = max(20, kills)
+    steps = kills or 20
     for step in range(steps):
         queue_payments(
             real_db,
@@ -104,6 +104,7 @@ def test_every_message_has_its_effect_once(
             unsteady.kill()
             unsteady.start()
 
+    emulator.faults.clear()
     wait_until_done(real_db, emulator, unsteady)
     unsteady.stop()
 
