@@ -84,7 +84,6 @@ def test_a_client_that_asks_for_a_heartbeat_hears_it_in_half_its_time(wire: Wire
 
 def test_a_client_that_is_silent_for_too_long_is_hung_up_on():
     with Emulator(idle_seconds=0.2) as emulator, Wire(emulator.port) as wire:
-        wire.open()
         (error,) = wire.expect(Code.CLOSE)[:1]
         assert error.value[0] == "amqp:resource-limit-exceeded"
         with pytest.raises(EOFError):
@@ -291,8 +290,8 @@ def test_a_lock_ends_in_its_time_and_who_waits_gets_the_message():
         wire.begin()
         wire.attach_receiver(QUEUE)
         wire.expect(Code.ATTACH)
-        wire.flow(2)
         began = time.monotonic()
+        wire.flow(2)
 
         assert [receive(wire)[0] for _ in range(2)] == [0, 1]
 
@@ -301,8 +300,6 @@ def test_a_lock_ends_in_its_time_and_who_waits_gets_the_message():
 
 
 def test_a_scheduled_message_comes_in_its_time(wire: Wire, emulator: Emulator):
-    at = Timestamp((emulator.now().timestamp() + 0.3) * 1000)
-    annotations = Described(Ulong(0x72), {Symbol("x-opt-scheduled-enqueue-time"): at})
     wire.open()
     wire.begin()
     wire.attach_receiver(QUEUE)
@@ -311,13 +308,13 @@ def test_a_scheduled_message_comes_in_its_time(wire: Wire, emulator: Emulator):
     wire.attach_sender(QUEUE, handle=1)
     wire.expect(Code.ATTACH)
     wire.expect(Code.FLOW)
+    at = Timestamp((emulator.now().timestamp() + 0.3) * 1000)
+    annotations = Described(Ulong(0x72), {Symbol("x-opt-scheduled-enqueue-time"): at})
     fields = [Uint(1), Uint(0), b"t", Uint(0), True]
     wire.send(Code.TRANSFER, fields, payload=encode(annotations) + write_message(b"later"))
-    emulator.put(QUEUE, b"now")
 
-    received = [Content(receive(wire)[1]).data() for _ in range(2)]
+    assert Content(receive(wire)[1]).data() == b"later"
 
-    assert received == [b"now", b"later"]
     assert emulator.now().timestamp() * 1000 >= at
 
 
