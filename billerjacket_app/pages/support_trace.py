@@ -181,7 +181,7 @@ class TraceState(PageState, rx.State):
 def _search() -> rx.Component:
     state = TraceState
     return rx.el.div(
-        rx.form(
+        rx.el.form(
             forms.field(
                 "id",
                 "Id",
@@ -203,6 +203,7 @@ def _search() -> rx.Component:
             ),
             basic.button(basic.icon("route", size=14), "Trace", type="submit", kind="primary"),
             on_submit=state.find,
+            reset_on_submit=False,
             role="search",
             class_name="filters wide-search",
         ),
