@@ -19,7 +19,8 @@ from backend.support.acting import Matching, Scope, Selected, plan_job, start_jo
 from backend.support.models import JobKind
 from billerjacket_app import format as fmt
 from billerjacket_app import routes
-from billerjacket_app.pages.support_dlq_list import LetterRow, filter_of, key_of
+from billerjacket_app.bridge import Problem
+from billerjacket_app.pages.support_dlq_list import FILTERS, LetterRow, filter_of, key_of
 from billerjacket_app.pages.support_dlq_state import AnyActor, SupportState, zone_of
 
 VERBS = {JobKind.RESUBMIT: "Resubmit", JobKind.DISCARD: "Discard", JobKind.PURGE: "Purge"}
@@ -178,7 +179,7 @@ class BulkState(SupportState, mixin=True):
         self._kind = JobKind(kind)
         self._plan_key = uuid.uuid4().hex
         self._plan_keys, self._plan_is_all = tuple(self.selected), self.is_all
-        self._plan_query = tuple((self._query | {"cursor": ""}).items())
+        self._plan_query = tuple((name, self._query.get(name, "")) for name in FILTERS)
         self._planned, self.typed_right = 0, False
         self.plan = PlanView(title="Counting…", verb=VERBS[self._kind], is_counting=True)
         self.dialog = "purge" if self._kind is JobKind.PURGE else "plan"
@@ -210,7 +211,7 @@ class BulkState(SupportState, mixin=True):
         )
         if outcome.problem.code == "count_changed":
             before = self._planned
-            self.refusal = type(self.refusal)()
+            self.refusal = Problem()
             await self._replan()
             self.plan.changed = (
                 f"It was {fmt.count(before)} when this was opened, and is "

@@ -388,10 +388,10 @@ def _edit_dialog(state: Any) -> rx.Component:
                 data_testid="editor",
             ),
             rx.el.div(hint, id="f-body-hint", class_name="hint"),
-            rx.el.ul(
+            rx.el.div(
                 rx.foreach(
                     state.problems,
-                    lambda text: rx.el.li(
+                    lambda text: rx.el.div(
                         basic.icon("triangle-alert", size=12), text, class_name="error"
                     ),
                 ),

@@ -181,9 +181,8 @@ def handled_text(handled: Handled | None, zone: ZoneInfo, now: datetime) -> str:
         return ""
     at = clock_text(handled.at, zone, now)
     doing = {"resubmit": "Resubmit", "discard": "Discard", "purge": "Purge"}[handled.what]
-    if handled.state in ("waiting", "sent", "archived"):
-        return f"{doing} by {handled.who} since {at}"
-    return f"{doing} by {handled.who} at {at}: {handled.text}"
+    when = "since" if handled.state in ("waiting", "sent", "archived") else "at"
+    return f"{doing} by {handled.who} {when} {at}: {handled.text}"
 
 
 def _matching(counted: Groups, wanted: LetterFilter) -> int:

@@ -19,6 +19,7 @@ from reflex_base.registry import RegistrationContext
 
 from backend.actor import PERMISSIONS, Action, Actor, PlatformActor
 from backend.messaging.contracts import Queue
+from backend.support.groups import KEPT_FOR
 from backend.support.letters import NONE
 from backend.unit_of_work import read
 from billerjacket_app import bridge, live, routes
@@ -29,6 +30,8 @@ from billerjacket_app.pages import rows
 P = ParamSpec("P")
 T = TypeVar("T")
 AnyActor = Actor | PlatformActor
+
+LOOK_AGAIN_SECONDS = KEPT_FOR.total_seconds() + 1
 
 # How the address spells "without a reason" and "without a type".
 WITHOUT = "none"
@@ -107,8 +110,11 @@ class SupportState(PageState, mixin=True):
             token = self.router.session.client_token
         namespace = RegistrationContext.get().app.event_namespace
         last = time.monotonic()
+        wait_seconds = live.PAGE_SECONDS_MAX
         while True:
-            await live.changes.wait(live.PAGE_SECONDS_MAX)
+            changed = await live.changes.wait(wait_seconds)
+            # Counts are kept for a while: what they did not tell yet, they tell after it.
+            wait_seconds = LOOK_AGAIN_SECONDS if changed else live.PAGE_SECONDS_MAX
             await live.settle(last)
             last = time.monotonic()
             if namespace is None or token not in namespace.token_to_sid:

@@ -210,7 +210,7 @@ def letter_table(state: Any) -> rx.Component:
             ),
             table.cell(row.message_type, name="type", class_name="clip"),
             table.cell(basic.badge(row.badge)),
-            table.cell(row.description, class_name="clip muted", title=row.description),
+            table.cell(row.description, class_name="clip error-text", title=row.description),
             table.cell(row.queue),
             rx.cond(
                 SessionState.is_platform,
