@@ -217,6 +217,8 @@ class _Run:
         notes = []
         busy: Busy | None = None
         for item, held in begun:
+            if self._stop():
+                break  # Whoever goes on finds them noted as begun.
             try:
                 held.remove()
             except LeaseLost:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from backend.actor import Actor, PlatformActor, Role
@@ -11,15 +13,30 @@ from backend.config import Environment, Settings
 from backend.db.engine import Database
 from backend.messaging.embedded import EmbeddedTransport
 from backend.messaging.transport import Transport
+from tests.contract.transports import make_sdk_hasty, transport_of
+from tests.emulator import Emulator
 from tests.factories import actor_in
 from tests.integration.support.letters import Faulty
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture(scope="module")
+def service_bus() -> Iterator[tuple[Emulator, Transport]]:
+    """A Service Bus of our own and a process's transport to it, shared by a module's tests."""
+    with pytest.MonkeyPatch.context() as patch, Emulator(duplicate_detection=True) as emulator:
+        make_sdk_hasty(patch)
+        transport = transport_of(emulator)
+        yield emulator, transport
+        transport.close()
+
+
+@pytest.fixture
 def broker(request: pytest.FixtureRequest, db: Database) -> Transport:
-    """The queues themselves."""
-    assert request.param == "embedded"
-    return EmbeddedTransport(db)
+    """The queues themselves: embedded, unless a test is for both."""
+    if getattr(request, "param", "embedded") == "embedded":
+        return EmbeddedTransport(db)
+    emulator, transport = request.getfixturevalue("service_bus")
+    emulator.clear()
+    return transport  # type: ignore[no-any-return]
 
 
 @pytest.fixture

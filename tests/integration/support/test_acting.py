@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from backend.actor import Actor, PlatformActor
+from backend.bootstrap import Services
 from backend.db.engine import Database
 from backend.errors import Busy, InvalidInput, NotFound, StateConflict
-from backend.messaging.contracts import InvoiceEmailRequested, Queue
+from backend.messaging.contracts import EvaluateDunning, InvoiceEmailRequested, Queue
 from backend.messaging.transport import DeadReason
 from backend.reporting.trace import list_trace
 from backend.support.acting import Matching, Selected, act_now, plan_job, run_here, start_job
@@ -19,7 +20,7 @@ from backend.support.executor import run_due_jobs
 from backend.support.jobs import cancel_job, get_job, list_items, list_jobs
 from backend.support.letters import LetterFilter, LetterKey, get_letter
 from backend.support.models import ItemState, JobKind, JobState
-from backend.unit_of_work import read, run
+from backend.unit_of_work import UnitOfWork, read, run
 from backend.verification.service import verify_books
 from tests.factories import Clock
 from tests.integration.support.letters import (
@@ -33,9 +34,12 @@ from tests.integration.support.letters import (
     dunning,
     message_of,
     nobodys,
+    on_both,
     seen_by,
+    take,
     waiting,
 )
+from worker.relay import Relay
 
 RESUBMIT, DISCARD, PURGE = JobKind
 
@@ -44,14 +48,17 @@ def run_due(db: Database, transport: Faulty) -> int:
     return run_due_jobs(db, transport, lambda: False)
 
 
-def all_of(**narrowed: Any) -> Matching:
-    return Matching(LetterFilter(**narrowed))
+def all_of(queue: Queue | None = DUNNING, **narrowed: Any) -> Matching:
+    return Matching(LetterFilter(queue, **narrowed))
 
 
-def keys_of(db: Database, transport: Faulty, who: Any) -> tuple[LetterKey, ...]:
-    return tuple(one.key for one in seen_by(db, transport, who))
+def keys_of(
+    db: Database, transport: Faulty, who: Any, queue: Queue | None = DUNNING
+) -> tuple[LetterKey, ...]:
+    return tuple(one.key for one in seen_by(db, transport, who, queue=queue))
 
 
+@on_both
 def test_a_copy_is_the_same_message_under_an_id_of_its_own(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
@@ -71,31 +78,33 @@ def test_a_copy_is_the_same_message_under_an_id_of_its_own(
     assert dead(transport) == []
 
 
+@on_both
 def test_a_copy_of_a_copy_is_the_next_one_of_the_same_original(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
     message = dunning(actor.tenant_id)
     bury(transport, message)
     for number in (1, 2, 3):
-        (letter,) = seen_by(db, transport, dana)
+        (letter,) = seen_by(db, transport, dana, queue=DUNNING)
         assert (letter.original_message_id, letter.resubmission) == (
             message.message_id,
             number - 1,
         )
         act_now(db, transport, dana, RESUBMIT, letter.key)
-        (delivery,) = waiting(transport)
+        (delivery,) = take(transport)
         assert delivery.message_id == f"{message.message_id}:retry-{number}"
         assert body_of(delivery)["resubmission"] == number
         assert body_of(delivery)["message_id"] == message.message_id
         delivery.dead_letter(DeadReason.REFUSED, "again")
 
-    (letter,) = seen_by(db, transport, dana)
+    (letter,) = seen_by(db, transport, dana, queue=DUNNING)
     detail = get_letter(db, transport, dana, letter.queue, letter.sequence_number)
     assert [item.copy_message_id for item in detail.history] == [
         f"{message.message_id}:retry-{number}" for number in (1, 2, 3)
     ]
 
 
+@on_both
 @pytest.mark.parametrize("body", [b"not json", b"[1, 2]", '"grüße"'.encode(), b""])
 def test_what_is_no_json_object_goes_as_it_was(
     db: Database, transport: Faulty, root: PlatformActor, body: bytes
@@ -108,6 +117,7 @@ def test_what_is_no_json_object_goes_as_it_was(
     assert [(one.message_id, one.body) for one in transport.sent] == [("m-1:retry-1", body)]
 
 
+@on_both
 def test_of_two_people_one_wins_and_the_other_is_told(
     db: Database, transport: Faulty, actor: Actor, dana: Actor, sam: Actor, clock: Clock
 ):
@@ -138,6 +148,7 @@ def test_of_two_people_one_wins_and_the_other_is_told(
     assert len(transport.sent) == 1
 
 
+@on_both
 def test_who_comes_too_late_between_looking_and_claiming_is_told_as_well(
     db: Database, transport: Faulty, actor: Actor, dana: Actor, sam: Actor
 ):
@@ -157,7 +168,7 @@ def test_who_comes_too_late_between_looking_and_claiming_is_told_as_well(
     with pytest.raises(NotFound) as told:
         act_now(db, Overtaken(transport.inner), sam, RESUBMIT, key)
     assert told.value.code == "already_handled"
-    assert len(waiting(transport)) == 1
+    assert waiting(transport) == 1
 
 
 def test_a_plan_counts_and_says_how_old_they_are(
@@ -168,7 +179,7 @@ def test_a_plan_counts_and_says_how_old_they_are(
     clock.pass_time(hours=1)
     bury(transport, dunning(actor.tenant_id), message_of(actor.tenant_id, email))
 
-    plan = plan_job(db, transport, dana, RESUBMIT, all_of())
+    plan = plan_job(db, transport, dana, RESUBMIT, all_of(None))
 
     assert (plan.count, plan.is_complete, plan.skipped) == (3, True, [])
     assert plan.newest_at == clock.now
@@ -178,6 +189,7 @@ def test_a_plan_counts_and_says_how_old_they_are(
     assert transport.sent == []
 
 
+@on_both
 def test_when_there_are_not_as_many_as_expected_nothing_is_done(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
@@ -192,6 +204,7 @@ def test_when_there_are_not_as_many_as_expected_nothing_is_done(
     assert read(db, dana, list_jobs).items == []
 
 
+@on_both
 def test_what_comes_after_the_start_is_not_touched(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
@@ -206,6 +219,7 @@ def test_what_comes_after_the_start_is_not_touched(
     assert read(db, dana, get_job, job.job_id).counts == {ItemState.DONE: 3}
 
 
+@on_both
 def test_a_filter_takes_only_what_matches(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
@@ -224,12 +238,14 @@ def test_a_filter_takes_only_what_matches(
     assert dead(transport, EMAILS) == [email.message_id]
 
 
+@on_both
 def test_nothing_to_do_is_said_plainly(db: Database, transport: Faulty, dana: Actor):
     with pytest.raises(StateConflict) as told:
         run_here(db, transport, dana, RESUBMIT, all_of(), expected_count=1)
     assert told.value.code == "nothing_to_do"
 
 
+@on_both
 def test_many_in_several_queues_are_worked_off_with_a_result_for_each(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
@@ -238,7 +254,7 @@ def test_many_in_several_queues_are_worked_off_with_a_result_for_each(
         for _ in range(60)
     ]
     bury(transport, *emails, *(dunning(actor.tenant_id) for _ in range(70)))
-    keys = keys_of(db, transport, dana)
+    keys = keys_of(db, transport, dana, None)
 
     job = start_job(db, transport, dana, RESUBMIT, Selected(keys), expected_count=130)
     assert (job.state, job.open_count, job.finished_count) == (JobState.OPEN, 130, 0)
@@ -256,6 +272,7 @@ def test_many_in_several_queues_are_worked_off_with_a_result_for_each(
     assert rest.next_cursor is None
 
 
+@on_both
 def test_a_cancelled_job_stops_after_the_messages_in_hand(
     db: Database, transport: Faulty, actor: Actor, dana: Actor, sam: Actor
 ):
@@ -283,6 +300,7 @@ def test_a_cancelled_job_stops_after_the_messages_in_hand(
     assert again.state is JobState.DONE, "what was left alone can be acted on"
 
 
+@on_both
 def test_a_job_that_nobody_runs_is_cancelled_at_once(
     db: Database, transport: Faulty, actor: Actor, dana: Actor, sam: Actor
 ):
@@ -301,6 +319,7 @@ def test_a_job_that_nobody_runs_is_cancelled_at_once(
     ]
 
 
+@on_both
 def test_what_was_sent_before_a_cancellation_is_still_removed(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
@@ -318,12 +337,13 @@ def test_what_was_sent_before_a_cancellation_is_still_removed(
     assert dead(transport) == []
 
 
+@on_both
 def test_a_discarded_message_is_kept_whole_and_can_be_sent_again_once(
     db: Database, transport: Faulty, actor: Actor, dana: Actor, sam: Actor, clock: Clock
 ):
     message = dunning(actor.tenant_id)
     bury(transport, message, description="no such plan")
-    (letter,) = seen_by(db, transport, dana)
+    (letter,) = seen_by(db, transport, dana, queue=DUNNING)
     clock.pass_time(minutes=1)
 
     item = act_now(db, transport, dana, DISCARD, letter.key)
@@ -341,7 +361,7 @@ def test_a_discarded_message_is_kept_whole_and_can_be_sent_again_once(
 
     restored = restore(db, transport, sam, head.archive_id).head
     assert (restored.restored_by, restored.restored_at) == (sam.who, clock.now)
-    (delivery,) = waiting(transport)
+    (delivery,) = take(transport)
     assert delivery.message_id == f"{message.message_id}:retry-1" == restored.copy_message_id
     assert body_of(delivery) == orjson.loads(message.body) | {"resubmission": 1}
 
@@ -352,6 +372,7 @@ def test_a_discarded_message_is_kept_whole_and_can_be_sent_again_once(
     assert len(transport.sent) == 1
 
 
+@on_both
 def test_a_restored_message_gets_a_number_that_no_copy_has_had(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
@@ -362,11 +383,12 @@ def test_a_restored_message_gets_a_number_that_no_copy_has_had(
         archive_id = act_now(db, transport, dana, DISCARD, key).archive_id
         assert archive_id is not None
         restore(db, transport, dana, archive_id)
-        (delivery,) = waiting(transport)
+        (delivery,) = take(transport)
         assert delivery.message_id == f"{message.message_id}:retry-{number}"
         delivery.dead_letter(DeadReason.REFUSED, "again")
 
 
+@on_both
 def test_bytes_that_are_no_text_come_out_of_the_archive_as_they_were(
     db: Database, transport: Faulty, root: PlatformActor
 ):
@@ -380,6 +402,7 @@ def test_bytes_that_are_no_text_come_out_of_the_archive_as_they_were(
     assert [one.body for one in transport.sent] == [b"{half"]
 
 
+@on_both
 def test_a_purge_archives_all_of_a_queue_and_wants_its_name(
     db: Database, transport: Faulty, actor: Actor, stranger: Actor
 ):
@@ -393,7 +416,7 @@ def test_a_purge_archives_all_of_a_queue_and_wants_its_name(
             run_here(
                 db, transport, actor, PURGE, all_of(queue=DUNNING), queue_typed=typed, **wanted
             )
-    for scope in (all_of(), all_of(queue=DUNNING, reason="refused"), Selected(())):
+    for scope in (all_of(None), all_of(queue=DUNNING, reason="refused"), Selected(())):
         with pytest.raises(InvalidInput, match="whole queue"):
             run_here(db, transport, actor, PURGE, scope, queue_typed="dunning-evaluate", **wanted)
     assert len(dead(transport)) == 24
@@ -415,6 +438,7 @@ def test_a_purge_archives_all_of_a_queue_and_wants_its_name(
     assert [row[0] for row in audited(db, actor.tenant_id)].count("dead_letter.purged") == 23
 
 
+@on_both
 def test_everything_is_on_record_in_the_tenant_whose_message_it_was(
     db: Database,
     transport: Faulty,
@@ -440,22 +464,30 @@ def test_everything_is_on_record_in_the_tenant_whose_message_it_was(
     assert verify_books(db, None).findings == []
 
 
+@on_both
 def test_the_trace_of_a_message_tells_that_it_was_sent_again(
-    db: Database, transport: Faulty, actor: Actor, dana: Actor
+    db: Database, services: Services, actor: Actor, dana: Actor
 ):
-    message = dunning(actor.tenant_id, correlation_id="story-1")
-    bury(transport, message)
-    (key,) = keys_of(db, transport, dana)
-    act_now(db, transport, dana, RESUBMIT, key)
+    transport = services.transport
 
-    for wanted in ("story-1", message.message_id, f"{message.message_id}:retry-1"):
+    def send(work: UnitOfWork) -> str:
+        return str(work.send(EvaluateDunning()))
+
+    message_id = run(db, actor, send)
+    Relay(services).relay_batch()
+    take(transport)[0].dead_letter(DeadReason.REFUSED, "no")
+    (letter,) = seen_by(db, transport, dana, queue=DUNNING)
+    act_now(db, transport, dana, RESUBMIT, letter.key)
+
+    for wanted in (actor.correlation_id, message_id, f"{message_id}:retry-1"):
         told = [item for item in read(db, dana, list_trace, wanted) if item.actor == dana.who]
         assert [item.title for item in told] == ["Dead letter sent again"]
         assert told[0].detail == (
-            f"Message {message.message_id} of dunning-evaluate as {message.message_id}:retry-1"
+            f"Message {message_id} of dunning-evaluate as {message_id}:retry-1"
         )
 
 
+@on_both
 def test_jobs_are_listed_newest_first_page_by_page(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
@@ -472,6 +504,7 @@ def test_jobs_are_listed_newest_first_page_by_page(
     assert rest.next_cursor is None
 
 
+@on_both
 def test_the_same_letter_named_twice_is_one_letter(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):
@@ -483,6 +516,7 @@ def test_the_same_letter_named_twice_is_one_letter(
     assert job.counts == {ItemState.DONE: 1}
 
 
+@on_both
 def test_a_key_with_another_messages_id_names_nothing(
     db: Database, transport: Faulty, actor: Actor, dana: Actor
 ):

@@ -16,7 +16,7 @@ from backend.support.acting import Matching, start_job
 from backend.support.letters import LetterFilter
 from backend.support.models import JobKind
 from tests.factories import actor_in, make_tenant
-from tests.integration.support.letters import bury, dead, dunning, nobodys, waiting
+from tests.integration.support.letters import bury, dead, dunning, nobodys, take, waiting
 from tests.integration.test_command_line import CommandLine, Done
 
 QUEUE = "--queue dunning-evaluate"
@@ -107,7 +107,7 @@ def test_one_letter_is_sent_again_and_one_discarded_and_restored(
     assert orjson.loads(kept["body_text"]) == orjson.loads(second.body)
     assert "Sent again as" in command(f"dead-letters restore --id {archive_id}").stdout
     assert "Already restored by cli" in refused(command(f"dead-letters restore --id {archive_id}"))
-    assert len(waiting(queues)) == 2
+    assert waiting(queues) == 2
 
 
 def test_all_that_match_need_a_count_that_is_right(
@@ -169,7 +169,7 @@ def test_a_letter_is_edited_from_a_file_or_from_standard_input(
 
     done = command.json(f"{one} --file -", stdin=json.dumps(body))
     assert done["state"] == "done"
-    (delivery,) = waiting(queues)
+    (delivery,) = take(queues)
     assert orjson.loads(delivery.body)["payload"]["as_of"] == "2026-03-01"
 
 

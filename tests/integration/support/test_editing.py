@@ -22,6 +22,7 @@ from backend.support.letters import LetterDetail, LetterFilter, get_letter
 from backend.support.models import ItemState, JobKind
 from tests.factories import invoice_now, make_invoice, raw_rows
 from tests.integration.support.letters import (
+    PAYMENTS,
     Faulty,
     audited,
     bury,
@@ -29,9 +30,8 @@ from tests.integration.support.letters import (
     message_of,
     nobodys,
     seen_by,
+    work_off,
 )
-from worker.handlers.table import HANDLERS
-from worker.process import Worker
 
 
 def open_one(
@@ -236,7 +236,7 @@ def test_an_edited_payment_is_recorded_as_edited(
 
     text = changed(detail, lambda b: b["payload"]["command"].update(amount="100.00"))
     act_now(db, transport, actor, JobKind.RESUBMIT, detail.summary.key, body=text)
-    Worker(services, HANDLERS).run_once()
+    work_off(services, PAYMENTS)
 
     assert str(invoice_now(db, actor, invoice.invoice_id).balance_due) == "0.00"
 
