@@ -43,12 +43,13 @@ def test_cut_connections_are_made_again_and_locks_outlive_them(sdk: Sdk, emulato
 @aio_only
 @pytest.mark.parametrize("frames", [1, 2])
 def test_a_connection_is_cut_at_a_certain_frame(sdk: Sdk, emulator: Emulator, frames: int):
-    sdk.sender()
+    first = sdk.sender()._handler
     # The first is what the client sends; the second is the answer that it is stored.
     emulator.faults.drop_after(frames)
 
     sdk.send(message("m-1"))
 
+    assert sdk.sender()._handler is not first
     assert [one.message_id for one in emulator.messages(QUEUE)] == ["m-1"]
 
 
@@ -103,9 +104,16 @@ def test_without_duplicate_detection_a_lost_answer_stores_it_twice():
 
 
 @aio_only
-def test_a_settlement_is_done_although_the_answer_is_lost(sdk: Sdk, emulator: Emulator):
+@pytest.mark.parametrize("is_deferred", [False, True], ids=["by its link", "by management"])
+def test_a_settlement_is_done_although_the_answer_is_lost(
+    sdk: Sdk, emulator: Emulator, is_deferred: bool
+):
     sdk.send(message("m-1"))
     received = sdk.receive_one()
+    if is_deferred:
+        sdk.do(sdk.receiver().defer_message(received))
+        again = sdk.receiver().receive_deferred_messages(received.sequence_number)
+        (received,) = sdk.do(again)
     emulator.faults.lose_settle_answers()
 
     with pytest.raises(MessageLockLostError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.emulator import Counts, Emulator
 from tests.emulator.content import Content, read_request, write_answer, write_message
 from tests.emulator.encoding import encode
 from tests.emulator.frames import AMQP_HEADER, HEARTBEAT, Code, Outcome, read_performative
-from tests.emulator.values import Described, Symbol, Timestamp, Uint, Ulong
+from tests.emulator.values import Array, Described, Symbol, Timestamp, Uint, Ulong
 from tests.integration.emulator.wire import Wire
 
 QUEUE = "email-send"
@@ -260,27 +261,75 @@ def test_a_message_that_cannot_be_read_is_rejected(wire: Wire, emulator: Emulato
     assert emulator.counts(QUEUE) == Counts()
 
 
-def test_the_client_is_told_what_is_wrong_with_its_request(wire: Wire):
-    wire.open()
-    wire.begin()
-    node = f"{QUEUE}/$management"
-    wire.attach_receiver(node, handle=0)
-    wire.expect(Code.ATTACH)
-    wire.attach_sender(node, handle=1)
-    wire.expect(Code.ATTACH)
-    wire.expect(Code.FLOW)
-    answers = []
-    for number, operation in enumerate(["renew-lock", "fly"]):
-        request = write_answer({}, {"operation": f"com.microsoft:{operation}"}, None)
-        fields = [Uint(1), Uint(number), b"t", Uint(0), True]
-        wire.send(Code.TRANSFER, fields, payload=request)
-        wire.flow(1, seen=number)
-        answers.append(read_request(wire.read()[2])[1])
+class Node:
+    """A queue's management, asked without the SDK."""
 
-    assert [(one["statusCode"], one["errorCondition"]) for one in answers] == [
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._asked = 0
+        wire.open()
+        wire.begin()
+        wire.attach_receiver(f"{QUEUE}/$management", handle=0)
+        wire.expect(Code.ATTACH)
+        wire.attach_sender(f"{QUEUE}/$management", handle=1)
+        wire.expect(Code.ATTACH)
+        wire.expect(Code.FLOW)
+        wire.flow(10)
+
+    def ask(self, operation: str, body: dict) -> None:
+        properties = {"operation": f"com.microsoft:{operation}"}
+        fields = [Uint(1), Uint(self._asked), b"t", Uint(0), True]
+        request = write_answer(body, properties, None)
+        self._wire.send(Code.TRANSFER, fields, payload=request)
+        self._asked += 1
+
+    def answer(self) -> tuple[int, str | None]:
+        """The next answer's status and error condition."""
+        _, properties, _ = read_request(receive(self._wire)[1])
+        return properties["statusCode"], properties.get("errorCondition")
+
+
+def test_the_client_is_told_what_is_wrong_with_its_request(wire: Wire):
+    node = Node(wire)
+    for operation in ("renew-lock", "fly"):
+        node.ask(operation, {})
+    wrong = {"disposition-status": "eaten", "lock-tokens": Array([UUID(int=1)])}
+    node.ask("update-disposition", wrong)
+    node.ask("update-disposition", {**wrong, "disposition-status": "completed"})
+
+    assert [node.answer() for _ in range(4)] == [
         (400, "amqp:invalid-field"),
         (400, "amqp:not-implemented"),
+        (400, "amqp:not-allowed"),
+        (410, "com.microsoft:message-lock-lost"),
     ]
+
+
+def test_a_settlement_by_management_may_stay_without_an_answer(wire: Wire, emulator: Emulator):
+    node = Node(wire)
+    emulator.faults.fail_settle(QUEUE, "silence")
+    completed = {"disposition-status": "completed", "lock-tokens": Array([UUID(int=1)])}
+    node.ask("update-disposition", completed)
+    node.ask("fly", {})
+
+    assert node.answer() == (400, "amqp:not-implemented"), "the first is passed over"
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4])
+def test_a_connection_is_cut_at_its_frame(wire: Wire, emulator: Emulator, frames: int):
+    wire.open()
+    wire.begin()
+    emulator.faults.drop_after(frames)
+    # Two frames each, the request and the answer.
+    for handle in range((frames - 1) // 2):
+        wire.attach_receiver(QUEUE, handle=handle)
+        wire.expect(Code.ATTACH)
+    wire.attach_receiver(QUEUE, handle=9)
+
+    with pytest.raises((EOFError, ConnectionError)):
+        wire.expect(Code.ATTACH)
+
+    assert emulator.connections() == 0
 
 
 def test_a_lock_ends_in_its_time_and_who_waits_gets_the_message():
