@@ -32,9 +32,20 @@ from tests.contract.transports import (
     make_sdk_hasty,
     real_queues,
 )
+from tests.emulator.leftovers import SOCKETS_LEFT, sdk_may_leave_sockets
 from tests.queues import EPOCH, plain_message
 
 PAYMENTS, EMAILS = Queue.PAYMENT_COMMANDS, Queue.EMAIL_SEND
+
+
+pytestmark = pytest.mark.filterwarnings(*SOCKETS_LEFT)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sockets_collected() -> Iterator[None]:
+    yield
+    with sdk_may_leave_sockets():
+        pass
 
 
 @pytest.fixture(

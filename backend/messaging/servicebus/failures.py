@@ -58,7 +58,7 @@ def is_lasting(error: Exception) -> bool:
 
 def is_foreseen(error: Exception) -> bool:
     """Whether this is a broker's or a network's trouble, and not a fault of the code."""
-    return isinstance(error, ServiceBusError | ClientAuthenticationError | OSError)
+    return isinstance(error, (*_ANSWERS, ServiceBusError, ClientAuthenticationError, OSError))
 
 
 def translated(error: Exception, name: str) -> Exception:

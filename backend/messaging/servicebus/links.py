@@ -8,6 +8,7 @@ handler is dropped, and the next who needs one opens a new one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -37,6 +38,7 @@ class Link(Generic[H]):
         self._requests = 0
         self._opening: asyncio.Task[H] | None = None
         self._goodbyes: set[asyncio.Task[None]] = set()
+        self._hurry = asyncio.Event()
 
     @property
     def is_open(self) -> bool:
@@ -91,7 +93,9 @@ class Link(Generic[H]):
             self._opening.cancel()
         self._drop(self._current)
         if self._goodbyes:
+            self._hurry.set()
             await asyncio.wait(self._goodbyes)
+            self._hurry.clear()
 
     async def _opened(self) -> H:
         """The open handler. Whoever asks while it is being opened shares the outcome."""
@@ -132,7 +136,9 @@ class Link(Generic[H]):
         task.add_done_callback(self._goodbyes.discard)
 
     async def _close(self, handler: H, after_seconds: float) -> None:
-        await asyncio.sleep(after_seconds)
+        if after_seconds:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), after_seconds)
         try:
             async with asyncio.timeout(self._pace.attempt):
                 await handler.close()

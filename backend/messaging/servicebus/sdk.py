@@ -71,8 +71,10 @@ async def release(
             await_outcome=True,
             outcome_timeout=seconds_max,
         )
-    except MessageSettlementUnconfirmed:
-        pass  # It was sent; and if it got lost, the lock runs out.
+    except MessageSettlementUnconfirmed as error:
+        if error.condition == ErrorCondition.LinkDetachForced:
+            raise ServiceBusConnectionError(message="The connection was lost.") from error
+        # It was sent; and if it got lost, the lock runs out.
     except AMQPException as error:
         if error.condition == ErrorCondition.IllegalState:
             return False
