@@ -112,13 +112,18 @@ class Sdk:
     def close(self) -> None:
         """Close everything, at the same time because the SDK takes its time over each."""
         handlers = list(self._handlers.values())
-        if self.is_aio:
-            self.do_all([handler.close() for handler in handlers])
-        else:
-            with ThreadPoolExecutor(len(handlers) or 1) as pool:
+        # In other threads, since pytest's own may have a browser's loop running.
+        with ThreadPoolExecutor(len(handlers) + 1) as pool:
+            if self.is_aio:
+                pool.submit(self._close_aio, handlers).result()
+            else:
                 list(pool.map(lambda handler: handler.close(), handlers))
-        self.do(self._client.close())
+                self._client.close()
         self._loop.close()
+
+    def _close_aio(self, handlers: list[Any]) -> None:
+        self.do_all([handler.close() for handler in handlers])
+        self.do(self._client.close())
 
 
 @dataclass
