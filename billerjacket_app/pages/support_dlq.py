@@ -272,16 +272,20 @@ def _messages(state: Any) -> rx.Component:
         views.letter_table(state),
         filters.pager(state.pager),
         dlq_forms.purge_box(state),
-        aside=rx.cond(
-            state.fresh != "",
-            basic.button(
-                basic.icon("rotate-ccw", size=14),
-                state.fresh,
-                on_click=state.refresh,
-                data_testid="fresh",
-            ),
-            rx.fragment(),
+        aside=_fresh(state),
+    )
+
+
+def _fresh(state: Any) -> rx.Component:
+    return rx.cond(
+        state.fresh != "",
+        basic.button(
+            basic.icon("rotate-ccw", size=14),
+            state.fresh,
+            on_click=state.refresh,
+            data_testid="fresh",
         ),
+        rx.fragment(),
     )
 
 
@@ -293,6 +297,7 @@ def page() -> rx.Component:
             "circle-check",
             "No dead letters",
             "Every message was handled, or is still being tried.",
+            _fresh(state),
         ),
         class_name="card",
     )

@@ -37,11 +37,11 @@ _HANDLED = ("already_handled", "already_claimed")
 
 @dataclass
 class Answer:
-    """What an act came to; `tone` is good, warn or bad."""
+    """What an act came to; `tone` is good, warn or bad, and nothing while there was no act."""
 
     title: str = ""
     text: str = ""
-    tone: str = "good"
+    tone: str = ""
     href: str = ""
     link: str = ""
 
@@ -52,7 +52,8 @@ def answer_of(item: ItemView) -> tuple[Answer, bool]:
     match item.state:
         case ItemState.DONE if item.kind is JobKind.RESUBMIT:
             said = f"Resubmitted as {item.copy_message_id}."
-            return Answer(said, "The queue has confirmed the copy; this one is removed."), True
+            text = "The queue has confirmed the copy; this one is removed."
+            return Answer(said, text, "good"), True
         case ItemState.DONE:
             kept = routes.archived_letter(item.archive_id)
             said = "It is in the archive and can be sent again."
@@ -61,9 +62,11 @@ def answer_of(item: ItemView) -> tuple[Answer, bool]:
             why = item.problem or "The job goes on by itself and removes it."
             return Answer(item.text, why, "warn", job, "Follow the job"), True
         case ItemState.WAITING:
-            return Answer("Not sent yet.", item.text, "warn", job, "Follow the job"), True
+            return Answer("Not done yet.", item.text, "warn", job, "Follow the job"), True
+        case ItemState.GONE:
+            return Answer("Nothing was done.", item.text, "warn", job, "See the job"), True
         case _:
-            return Answer("Nothing was sent.", item.text, "bad", job, "See the job"), False
+            return Answer("Nothing was done.", item.text, "bad", job, "See the job"), False
 
 
 class DeadLetterState(SupportState, rx.State):
@@ -103,7 +106,7 @@ class DeadLetterState(SupportState, rx.State):
         """Tell when the letter is gone; what was read of it stays on the page."""
         if not outcome.problem:
             self._show(outcome.must)
-        elif outcome.problem.kind == "missing" and not self.is_over:
+        elif outcome.problem.kind == "missing" and self.answer.tone != "good":
             self._tell_of(outcome.problem)
 
     async def _fetch_shown(self) -> None:

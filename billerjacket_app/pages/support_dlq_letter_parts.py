@@ -350,7 +350,7 @@ def _resubmit_dialog(state: Any) -> rx.Component:
             basic.fact("Deliveries so far", facts.deliveries),
         ),
         submit=state.resubmit,
-        verb="Resubmit",
+        verb="Resubmit message",
         working="Sending…",
         lead="A copy is sent to its queue. When the queue has confirmed it, this one is removed.",
     )

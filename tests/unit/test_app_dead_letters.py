@@ -55,11 +55,16 @@ def test_a_copy_without_its_original_removed_is_told_as_it_is():
     assert is_over  # nobody must send it once more meanwhile
 
 
-@pytest.mark.parametrize("state", [ItemState.FAILED, ItemState.GONE])
-def test_what_failed_is_not_told_as_done(state):
-    answer, is_over = answer_of(item(state, problem="The queue said no."))
-    assert answer.tone == "bad"
+def test_what_failed_is_not_told_as_done_and_can_be_tried_again():
+    answer, is_over = answer_of(item(ItemState.FAILED, problem="The queue said no."))
+    assert (answer.tone, answer.text) == ("bad", "The queue said no.")
     assert not is_over
+
+
+def test_a_letter_that_was_gone_cannot_be_tried_again():
+    answer, is_over = answer_of(item(ItemState.GONE))
+    assert answer.title == "Nothing was done."
+    assert is_over
 
 
 @pytest.mark.parametrize("state", list(ItemState))
