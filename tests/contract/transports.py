@@ -122,6 +122,7 @@ def brisk(emulator: Emulator) -> Pace:
     """The production's pace, where it would make tests wait; back-offs by the emulator's clock."""
     return Pace(
         look=0.3,
+        glance=0.2,
         pause=0.02,
         unclaimed=0.5,
         tick=0.02,

@@ -19,6 +19,8 @@ class Pace:
     pause: float = 0.2
     # From the moment the broker knows that we want messages until "there are none" may be said.
     look: float = 1.0
+    # The same where the broker has known for longer than that: time for what is on its way.
+    glance: float = 0.3
     # How long one wish for messages stands; a new one costs a frame.
     standing: float = 30.0
     # Received but not fetched by anybody: given back, so that others can have them.

@@ -39,6 +39,13 @@ class _Wish:
             link.use(self._receive, seconds_max=pace.standing + pace.attempt)
         )
 
+    @property
+    def is_well_known(self) -> bool:
+        """Whether the broker has had the time to hand out all it has."""
+        if self.known_since is None:
+            return False
+        return asyncio.get_running_loop().time() - self.known_since > self._pace.look
+
     async def _receive(self, receiver: ServiceBusReceiver) -> Messages:
         self.known_since = asyncio.get_running_loop().time()
         try:
@@ -110,6 +117,8 @@ class Receiving:
 
     async def _receive(self, messages_max: int, patience: float, *, is_thorough: bool) -> Messages:
         now = asyncio.get_running_loop().time
+        if is_thorough and self._wish is not None and self._wish.is_well_known:
+            patience = self._pace.glance
         until = now() + patience
         while not self._closing.done():
             wish = self._standing_wish(messages_max) if self._holding.has_room else None
