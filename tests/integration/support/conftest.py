@@ -36,7 +36,7 @@ def broker(request: pytest.FixtureRequest, db: Database) -> Transport:
         return EmbeddedTransport(db)
     emulator, transport = request.getfixturevalue("service_bus")
     emulator.clear()
-    return transport  # type: ignore[no-any-return]
+    return transport
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -22,7 +24,7 @@ from backend.support.letters import LetterFilter, LetterKey, get_letter
 from backend.support.models import ItemState, JobKind, JobState
 from backend.unit_of_work import UnitOfWork, read, run
 from backend.verification.service import verify_books
-from tests.factories import Clock
+from tests.factories import Clock, actor_in
 from tests.integration.support.letters import (
     DUNNING,
     EMAILS,
@@ -169,6 +171,33 @@ def test_who_comes_too_late_between_looking_and_claiming_is_told_as_well(
         act_now(db, Overtaken(transport.inner), sam, RESUBMIT, key)
     assert told.value.code == "already_handled"
     assert waiting(transport) == 1
+
+
+@on_both
+def test_of_many_at_the_same_moment_exactly_one_sends_it(
+    db: Database, transport: Faulty, actor: Actor
+):
+    bury(transport, dunning(actor.tenant_id))
+    (key,) = keys_of(db, transport, actor)
+    people = [actor_in(actor.tenant_id, who=f"person {number}") for number in range(6)]
+    start = threading.Barrier(len(people))
+
+    def act(who: Actor) -> str:
+        start.wait(10)
+        try:
+            return act_now(db, transport, who, RESUBMIT, key).state
+        except (StateConflict, NotFound) as told:
+            return f"{told.code} {told.facts.get('who')}"
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        outcomes = list(pool.map(act, people))
+
+    winner = people[outcomes.index("done")].who
+    told = {"done", f"already_claimed {winner}", f"already_handled {winner}"}
+    assert set(outcomes) <= told
+    assert outcomes.count("done") == 1
+    assert len(transport.sent) == 1
+    assert [action for action, *_ in audited(db)].count("dead_letter.resubmitted") == 1
 
 
 def test_a_plan_counts_and_says_how_old_they_are(

@@ -311,7 +311,7 @@ def test_a_job_is_run_by_one_worker_at_a_time(
     job = start_job(
         db, transport, dana, RESUBMIT, Matching(LetterFilter(queue=DUNNING)), expected_count=3
     )
-    tries = []
+    tries: list[int] = []
 
     class Watched(Faulty):
         def send(self, messages: Any) -> None:
