@@ -40,7 +40,9 @@ from billerjacket_app.pages.support_dlq_list import (
 )
 from billerjacket_app.pages.support_dlq_state import AnyActor, asked_for, permits, zone_of
 
+# The latest jobs that are over; those that run are shown whatever came after them.
 JOBS_SHOWN = 5
+JOBS_MAX = 20
 
 
 @dataclass
@@ -97,8 +99,10 @@ def save_note(db: Any, _transport: Transport, actor: AnyActor, group: OpenNote, 
 
 def _jobs(db: Any, actor: AnyActor) -> list[JobLine]:
     zone = zone_of(db, actor)
-    found: list[JobView] = read(db, actor, list_jobs, limit=JOBS_SHOWN).items
-    return [job_line(job, zone, db.clock()) for job in found]
+    found: list[JobView] = read(db, actor, list_jobs, limit=JOBS_MAX).items
+    lines = [job_line(job, zone, db.clock()) for job in found]
+    over = [line for line in lines if not line.is_open][:JOBS_SHOWN]
+    return [line for line in lines if line.is_open or line in over]
 
 
 class DeadLettersState(BulkState, rx.State):

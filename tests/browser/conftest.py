@@ -30,10 +30,14 @@ from backend import migrate
 from backend.actor import Actor, Role, platform_system
 from backend.db.engine import Database
 from backend.identity.users import CreateUser, create_user, hash_new_password
+from backend.invoices.queries import InvoiceView
+from backend.messaging.embedded import EmbeddedTransport
 from backend.onboarding import create_tenant
 from backend.tenants.service import CreateTenant
 from backend.unit_of_work import run
 from billerjacket_app.build import build_if_changed, serve_command, serve_environment
+from tests.browser.dead_letters import DeadLettersScreen, Quiet, fill
+from tests.browser.screens import wait_until_ready
 from tests.factories import actor_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,38 +138,51 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def sign_in(world: World, chromium: Browser) -> Callable[..., StorageState]:
-    """The stored sign-in of a role, made by the real form once in each world."""
-    kept: dict[tuple[str, str], StorageState] = {}
+def sign_in(world: World, chromium: Browser) -> Callable[[str], StorageState]:
+    """The stored sign-in of a role, made by the real form once."""
+    return _kept_sign_ins(chromium, world)
 
-    def stored(role: str, there: World = world) -> StorageState:
-        if (there.url, role) not in kept:
-            with closing(chromium.new_context(base_url=there.url)) as context:
+
+def _kept_sign_ins(chromium: Browser, world: World) -> Callable[[str], StorageState]:
+    kept: dict[str, StorageState] = {}
+
+    def stored(role: str) -> StorageState:
+        if role not in kept:
+            with closing(chromium.new_context(base_url=world.url)) as context:
                 page = context.new_page()
                 page.goto("/login")
-                page.get_by_label("E-mail").fill(there.email(role))
+                page.get_by_label("E-mail").fill(world.email(role))
                 page.get_by_label("Password").fill(PASSWORD)
                 page.get_by_test_id("login-submit").click()
                 page.wait_for_url(lambda url: "/login" not in url)
-                kept[there.url, role] = context.storage_state()
-        return kept[there.url, role]
+                kept[role] = context.storage_state()
+        return kept[role]
 
     return stored
 
 
 Opener = Callable[..., Page]
+LettersOpener = Callable[..., DeadLettersScreen]
 
 
 @pytest.fixture
 def open_page(
-    world: World, chromium: Browser, sign_in: Callable[..., StorageState]
+    world: World, chromium: Browser, sign_in: Callable[[str], StorageState]
 ) -> Iterator[Opener]:
     """Open an address as a role (or as nobody) in a fresh context, and wait until it is ready.
 
     `open_page("/invoices", role="finance", dark=True, width=390)`; `at` is the address of another
-    process of the app, `there` another world. What goes wrong in any of the pages fails the test
-    at its end; `allow` names texts of console errors that are expected.
+    process of the app. What goes wrong in any of the
+    pages fails the test at its end; `allow` names texts of console errors that are expected.
     """
+    with _opening(chromium, world, sign_in) as opened:
+        yield opened
+
+
+@contextmanager
+def _opening(
+    chromium: Browser, world: World, sign_in: Callable[[str], StorageState]
+) -> Iterator[Opener]:
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
     allowed: list[str] = []
@@ -174,7 +191,6 @@ def open_page(
         path: str,
         *,
         at: str = "",
-        there: World = world,
         role: str | None = "admin",
         dark: bool = False,
         width: int = 1440,
@@ -183,8 +199,8 @@ def open_page(
     ) -> Page:
         allowed.extend(allow)
         context = chromium.new_context(
-            base_url=at or there.url,
-            storage_state=sign_in(role, there) if role else None,
+            base_url=at or world.url,
+            storage_state=sign_in(role) if role else None,
             color_scheme="dark" if dark else "light",
             viewport={"width": width, "height": height},
             reduced_motion="reduce",
@@ -209,12 +225,44 @@ def open_page(
     assert not unexpected, unexpected
 
 
-def wait_until_ready(page: Page) -> None:
-    """Until the page's State is loaded, its handlers are done, and its fonts are there."""
-    page.locator('#ready[data-hydrated="true"]:not([data-view="loading"])').wait_for(
-        state="attached"
-    )
-    page.evaluate("document.fonts.ready.then(() => true)")
+@pytest.fixture(scope="session")
+def quiet(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quiet]:
+    """The app on a database that no worker works on: a test does what a worker would."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('quiet') / 'quiet.db'}"
+    with closing(Database(url)) as db:
+        migrate.upgrade(db)
+        made = populate(db)
+        made.environment = world.environment | {"BILLERJACKET_DATABASE_URL": url}
+        with served(made) as app, closing(EmbeddedTransport(db)) as transport:
+            made.url = app.url
+            yield Quiet(made, transport)
+
+
+@pytest.fixture(scope="session")
+def gallery(quiet: Quiet) -> InvoiceView:
+    """Dead letters of every kind; the invoice that its payments are for."""
+    return fill(quiet)
+
+
+@pytest.fixture(scope="session")
+def sign_in_quiet(quiet: Quiet, chromium: Browser) -> Callable[[str], StorageState]:
+    """As `sign_in`, on the quiet database."""
+    return _kept_sign_ins(chromium, quiet.world)
+
+
+@pytest.fixture
+def open_dlq(
+    quiet: Quiet, chromium: Browser, sign_in_quiet: Callable[[str], StorageState]
+) -> Iterator[LettersOpener]:
+    """As `open_page`, on the quiet database; the dead letters, by somebody of support."""
+    with _opening(chromium, quiet.world, sign_in_quiet) as opened:
+
+        def opened_letters(
+            path: str = "/support/dlq", *, role: str = "support"
+        ) -> DeadLettersScreen:
+            return DeadLettersScreen(opened(path, role=role))
+
+        yield opened_letters
 
 
 def screenshot(page: Page, name: str) -> Path:
