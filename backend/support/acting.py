@@ -240,6 +240,7 @@ def _start(
             raise InvalidInput.of("body", "only one message that is sent again can be edited")
         letter = get_letter(db, transport, actor, single.queue, single.sequence_number)
         body = checked_edit(actor, letter, body)
+    seen_at = db.clock()
     chosen = _choose(db, transport, actor, scope)
     if single is not None:
         if not chosen.letters:
@@ -250,7 +251,7 @@ def _start(
             f"There is nothing to do{f': {told}' if told else ''}.", code="nothing_to_do"
         )
     _require_count(expected_count, len(chosen.letters))
-    job_id = run(db, actor, _write, kind, scope, chosen.letters, body, token)
+    job_id = run(db, actor, _write, kind, scope, chosen.letters, body, token, seen_at)
     forget_counts(transport)
     return job_id
 
@@ -291,12 +292,13 @@ def _write(
     letters: Sequence[LetterSummary],
     body: str | None,
     token: UUID | None,
+    seen_at: datetime,
 ) -> UUID:
     """The job and its claims, unless somebody has claimed one of the letters meanwhile."""
     claims = find_claims(work, [one.key for one in letters])
     taken = [claims[one.key] for one in letters if one.key in claims]
     if len(letters) == 1:
-        require_untouched(work, letters[0].key, taken)
+        require_untouched(work, letters[0].key, taken, seen_at=seen_at)
     _require_count(len(letters), len(letters) - len(taken))
     job_id = new_id()
     text = _described(scope, letters)

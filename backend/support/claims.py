@@ -110,12 +110,14 @@ def refuse(reader: Reader, key: LetterKey) -> NoReturn:
     raise gone(reader, key.queue, key.sequence_number, key.message_id)
 
 
-def require_untouched(reader: Reader, key: LetterKey, claims: Sequence[Any]) -> None:
-    """Raise what is to be told of a letter that somebody else was quicker with."""
+def require_untouched(
+    reader: Reader, key: LetterKey, claims: Sequence[Any], *, seen_at: datetime
+) -> None:
+    """Raise what is to be told of a letter that somebody was quicker with since it was seen."""
     if claims:
         raise _claimed(claims[0], reader.now)
     last = find_last_item(reader, key.queue, key.sequence_number, key.message_id)
-    if last is not None and last.state is ItemState.DONE:
+    if last is not None and last.state is ItemState.DONE and last.changed_at >= seen_at:
         raise gone(reader, key.queue, key.sequence_number, key.message_id)
 
 

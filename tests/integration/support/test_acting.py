@@ -10,10 +10,13 @@ import orjson
 import pytest
 
 from backend.actor import Actor, PlatformActor
+from backend.audit import PLATFORM_CHAIN
 from backend.bootstrap import Services
 from backend.db.engine import Database
 from backend.errors import Busy, InvalidInput, NotFound, StateConflict
+from backend.ids import new_id
 from backend.messaging.contracts import EvaluateDunning, InvoiceEmailRequested, Queue
+from backend.messaging.queue_table import forget_done
 from backend.messaging.transport import DeadReason
 from backend.reporting.trace import list_trace
 from backend.support.acting import Matching, Selected, act_now, plan_job, run_here, start_job
@@ -491,6 +494,37 @@ def test_everything_is_on_record_in_the_tenant_whose_message_it_was(
         ("dead_letter.resubmitted", root.who, "root-1"),
     ]
     assert verify_books(db, None).findings == []
+
+
+def test_what_names_a_tenant_that_does_not_exist_is_on_record_for_the_platform(
+    db: Database, transport: Faulty, root: PlatformActor
+):
+    nowhere = new_id()
+    bury(transport, dunning(nowhere))
+    (key,) = keys_of(db, transport, root)
+
+    archive_id = act_now(db, transport, root, DISCARD, key).archive_id
+    assert archive_id is not None
+    restore(db, transport, root, archive_id)
+
+    assert audited(db, nowhere) == []
+    told = [action for action, *_ in audited(db, PLATFORM_CHAIN)]
+    assert told == ["dead_letter_job.started", "dead_letter.discarded", "dead_letter.restored"]
+
+
+def test_no_two_copies_of_a_message_have_the_same_number(
+    db: Database, transport: Faulty, actor: Actor, dana: Actor, clock: Clock
+):
+    message = dunning(actor.tenant_id)
+    for number in (1, 2):
+        # As from a sender who sends it again long after the queue has forgotten it.
+        bury(transport, message)
+        (key,) = keys_of(db, transport, dana)
+        item = act_now(db, transport, dana, RESUBMIT, key)
+        assert item.copy_message_id == f"{message.message_id}:retry-{number}"
+        take(transport)[0].complete()
+        clock.pass_time(days=31)
+        run(db, dana, lambda work: forget_done(work.connection, before=work.now, rows_max=9))
 
 
 @on_both

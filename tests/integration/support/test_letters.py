@@ -12,12 +12,12 @@ import pytest
 from backend.actor import Actor, PlatformActor, Role
 from backend.customers.queries import CustomerView
 from backend.db.engine import Database
-from backend.errors import InvalidInput, NotAllowed, NotFound, StateConflict
+from backend.errors import Busy, InvalidInput, NotAllowed, NotFound, StateConflict
 from backend.messaging.attempts import note_failed_delivery
 from backend.messaging.contracts import ApplyPayment, InvoiceEmailRequested, Queue
 from backend.messaging.models import DeliveryOutcome
 from backend.messaging.transport import DeadReason, Outgoing
-from backend.support.acting import Matching, Selected, act_now, plan_job, run_here
+from backend.support.acting import Matching, Selected, act_now, plan_job, run_again, run_here
 from backend.support.archive import list_archive, restore
 from backend.support.export import export_letters
 from backend.support.groups import KEPT_FOR, group_letters, note_group
@@ -425,7 +425,10 @@ def test_anothers_letter_is_like_one_that_is_not_there(
         return told
 
     assert outcomes(key) == outcomes(nowhere)
+    transport.faults["hold"].append(Busy("away"))
     act_now(db, transport, stranger, JobKind.RESUBMIT, key)
+    assert outcomes(key) == outcomes(nowhere), "nor is told who is at work on it"
+    run_again(db, transport, stranger, read(db, stranger, list_jobs).items[0].job_id)
     assert outcomes(key) == outcomes(nowhere), "nor is told who dealt with it"
     assert read(db, dana, list_jobs).items == []
 
