@@ -682,6 +682,25 @@ def test_two_people_with_different_letters_are_not_in_each_others_way(
     assert len(emulator.dead_letters(PAYMENTS)) == 20
 
 
+def test_a_letter_that_is_on_somebody_elses_way_is_waited_for_a_moment(
+    emulator: Emulator, mine: ServiceBusTransport, others: ServiceBusTransport
+):
+    numbers = emulator.put_dead(PAYMENTS, count=2)
+    is_held = threading.Event()
+
+    def pass_by() -> None:
+        with others.hold_dead_letters(PAYMENTS, numbers[:1]):
+            is_held.set()
+            time.sleep(0.5)
+
+    passer = threading.Thread(target=pass_by)
+    passer.start()
+    assert is_held.wait(PATIENCE_SECONDS)
+    with mine.hold_dead_letters(PAYMENTS, numbers) as held:
+        assert sorted(held) == numbers
+    passer.join(PATIENCE_SECONDS)
+
+
 def test_a_hold_lasts_as_long_as_the_block(
     emulator: Emulator,
     hasty_broker: Callable[..., ServiceBusTransport],

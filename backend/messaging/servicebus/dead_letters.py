@@ -24,8 +24,6 @@ from backend.messaging.servicebus.settling import Settling, quietly
 PASSED_MAX = 5000
 SCAN_SECONDS_MAX = 20.0
 _RECEIVED_AT_ONCE = 100
-# A letter that cannot be had may only be on somebody else's way: look again before giving it up.
-_ROUNDS = 3
 # Who needs longer than this with the letters hangs.
 _HOLD_SECONDS_MAX = 300.0
 
@@ -84,20 +82,18 @@ class HeldLetters:
 
     async def _lock(self, browser: Browser, settling: Settling, wanted: set[int]) -> None:
         async with browser.scanning:
-            for _ in range(_ROUNDS):
-                passed_max = await _count_up_to(browser, wanted - self.messages.keys())
-                if not passed_max:
-                    break
-                passed = await self._receive(browser, wanted, passed_max)
+            count = await _count_up_to(browser, wanted)
+            if count:
+                passed = await self._receive(browser, wanted, count)
                 await quietly(passed, settling.release)
-                if self.messages.keys() >= wanted:
-                    break
-                await asyncio.sleep(self._pace.pause)
 
     async def _receive(
         self, browser: Browser, wanted: set[int], messages_max: int
     ) -> list[ServiceBusReceivedMessage]:
-        """Receive so many, keep the wanted ones; the others."""
+        """Receive so many, keep the wanted ones; the others.
+
+        Those that do not come are waited for a moment: they may be on somebody else's way.
+        """
         passed: list[ServiceBusReceivedMessage] = []
         received = 0
         until = asyncio.get_running_loop().time() + SCAN_SECONDS_MAX

@@ -163,10 +163,11 @@ class Receiving:
         return messages[:messages_max]
 
     def _expire(self, wish: _Wish) -> None:
-        """Nobody has fetched what came: others may."""
-        if self._wish is wish and wish.outcome.exception() is None:
+        """Nobody has fetched what came: others may have it. Old trouble is forgotten."""
+        if self._wish is wish:
             self._wish = None
-            self._give_back_soon(wish.outcome.result())
+            if wish.outcome.exception() is None:
+                self._give_back_soon(wish.outcome.result())
 
     def _give_back_soon(self, messages: Messages) -> None:
         task = asyncio.ensure_future(self._give_back(messages))
