@@ -41,7 +41,7 @@ from backend.unit_of_work import UnitOfWork, read, run
 
 _JOBS_MAX = 20  # looked up at once
 _HELD = "Another program holds this message just now; it is tried again."
-_HELD_TOO_LONG = "Another program kept holding this message; nothing was done."
+_HELD_TOO_LONG = "Another program kept holding this message; it was left alone."
 _ID_TOO_LONG = "The message's id is too long for a copy to have one that names it."
 _NOT_REMOVED = "The original could not be removed yet; it is tried again."
 
