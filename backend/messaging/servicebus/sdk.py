@@ -1,6 +1,6 @@
 """What we need of the Azure SDK and it does not offer in public. Its version is pinned.
 
-Each function is held by a test of its own in tests/contract/test_transport_servicebus.py.
+Each function is held by a test of its own in tests/contract/servicebus.
 """
 
 from __future__ import annotations
