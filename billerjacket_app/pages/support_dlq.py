@@ -28,7 +28,7 @@ from billerjacket_app.page_state import say
 from billerjacket_app.pages import support_dlq_forms as dlq_forms
 from billerjacket_app.pages import support_dlq_views as views
 from billerjacket_app.pages.support_dlq_bulk import BulkState
-from billerjacket_app.pages.support_dlq_job import JobLine, job_line
+from billerjacket_app.pages.support_dlq_job_view import JobLine, job_line
 from billerjacket_app.pages.support_dlq_list import (
     FILTERS,
     GroupRow,
@@ -128,6 +128,7 @@ class DeadLettersState(BulkState, rx.State):
     search_key: str = "0"
 
     _typed: str = ""
+    _known: int = -1
 
     def _question(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """The page that the address names."""
@@ -143,9 +144,9 @@ class DeadLettersState(BulkState, rx.State):
             return
         found: Glance = outcome.must
         self._show_jobs(found.jobs)
-        if found.total < 0 or self._total < 0:
+        if found.total < 0 or self._known < 0:
             return
-        more = found.total - self._total
+        more = found.total - self._known
         new = f"{fmt.count(more)} new, click to load" if more > 0 else ""
         gone = f"{fmt.count(-more)} fewer by now, click to load" if more < 0 else ""
         self.assign(fresh=new or gone)
@@ -157,6 +158,8 @@ class DeadLettersState(BulkState, rx.State):
             self.close_dialog_now()
             self.selected, self.is_all = [], False
         self._query, self._total = query, letters.total
+        # The groups may be older than the list: what they do not show yet counts as new.
+        self._known = letters.total if any(query.values()) else letters.counted
         if query["q"] != self._typed:
             self._typed = query["q"]
             self.search_key = uuid.uuid4().hex

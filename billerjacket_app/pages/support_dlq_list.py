@@ -97,7 +97,10 @@ class Option:
 
 @dataclass(frozen=True)
 class LetterList:
-    """What the page shows. `total` is how many match, -1 where only counting all would tell."""
+    """What the page shows. `total` is how many match, -1 where only counting all would tell.
+
+    `counted` is how many matched when the groups were counted, some seconds ago at most.
+    """
 
     cards: list[QueueCard]
     groups: list[GroupRow]
@@ -107,6 +110,7 @@ class LetterList:
     chips: list[filters.Chip]
     pager: filters.Pager
     total: int
+    counted: int
     is_exact: bool
 
 
@@ -142,7 +146,8 @@ def load_letters(
     )
     here = {**query, "cursor": ""}
     is_all = not query["cursor"] and page.next_cursor is None
-    total = len(page.items) if is_all else _matching(counted, wanted)
+    known = _matching(counted, wanted)
+    total = len(page.items) if is_all else known
     is_exact = is_all or counted.is_complete
     tenant_name = next((one.tenant_name for one in page.items if one.tenant_name), "")
     return LetterList(
@@ -166,6 +171,7 @@ def load_letters(
             else "",
         ),
         total=total,
+        counted=known,
         is_exact=is_exact,
     )
 

@@ -110,10 +110,10 @@ class SupportState(PageState, mixin=True):
             token = self.router.session.client_token
         namespace = RegistrationContext.get().app.event_namespace
         last = time.monotonic()
-        wait_seconds = live.PAGE_SECONDS_MAX
+        # Counts are kept for a while: what they did not tell at first, they tell after it.
+        wait_seconds = LOOK_AGAIN_SECONDS
         while True:
             changed = await live.changes.wait(wait_seconds)
-            # Counts are kept for a while: what they did not tell yet, they tell after it.
             wait_seconds = LOOK_AGAIN_SECONDS if changed else live.PAGE_SECONDS_MAX
             await live.settle(last)
             last = time.monotonic()
