@@ -54,8 +54,15 @@ class Closeable(Protocol):
 class Broker:
     """Made and used on the event loop."""
 
-    def __init__(self, client: ServiceBusClient, credential: Closeable | None, pace: Pace) -> None:
-        self.browsers = Browsers(client, pace)
+    def __init__(
+        self,
+        client: ServiceBusClient,
+        credential: Closeable | None,
+        pace: Pace,
+        *,
+        browsers_max: int,
+    ) -> None:
+        self.browsers = Browsers(client, pace, open_max=browsers_max)
         self.pace = pace
         self._client = client
         self._credential = credential

@@ -1,7 +1,7 @@
 """The connections by which queues and their dead letters are looked into.
 
-Each needs one of its own, and some brokers allow few: no more than two are open at once, and only
-for as long as they are used.
+Each needs one of its own, and it takes a while to open: they stay open as long as somebody looks
+now and then. Where a broker allows few connections, no more than two are open at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from backend.messaging.servicebus.links import Link
 from backend.messaging.servicebus.messages import sequence_number_of
 from backend.messaging.servicebus.pace import Pace
 
-OPEN_MAX = 2
+# One for each queue, and one for its dead letters.
+OPEN_MAX = 2 * len(Queue)
+OPEN_MAX_OF_FEW = 2
 # The broker gives no more at once.
 _PAGE = 250
 
@@ -74,7 +76,8 @@ class Browser:
 class Browsers:
     """Those that are open, and those that could be."""
 
-    def __init__(self, client: ServiceBusClient, pace: Pace) -> None:
+    def __init__(self, client: ServiceBusClient, pace: Pace, *, open_max: int) -> None:
+        self._open_max = open_max
         self._of_queues = {
             queue: Browser(client, queue, pace, is_of_dead_letters=False) for queue in Queue
         }
@@ -124,7 +127,7 @@ class Browsers:
     async def _make_room(self, browser: Browser) -> None:
         try:
             async with asyncio.timeout(self._pace.attempt), self._freed:
-                while browser not in self._used_at and len(self._used_at) >= OPEN_MAX:
+                while browser not in self._used_at and len(self._used_at) >= self._open_max:
                     unused = self._unused()
                     if unused:
                         await self._close(unused[0])

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from backend.messaging.servicebus import sdk_logs
 from backend.messaging.servicebus.broker import Broker
+from backend.messaging.servicebus.browsing import OPEN_MAX, OPEN_MAX_OF_FEW
 from backend.messaging.servicebus.pace import Pace
 
 # Which of several managed identities to use; Azure's own name for it.
@@ -34,13 +35,15 @@ class Namespace:
         # It is links.Link that tries again; the SDK's own retries do not know of each other.
         options: dict[str, Any] = {"retry_total": 0, "try_timeout": pace.attempt}
         if self.connection_string is not None:
-            client = ServiceBusClient.from_connection_string(
-                self.connection_string.get_secret_value(), **options
-            )
-            return Broker(client, None, pace)
+            given = self.connection_string.get_secret_value()
+            client = ServiceBusClient.from_connection_string(given, **options)
+            few = "usedevelopmentemulator=true" in given.lower()
+            browsers_max = OPEN_MAX_OF_FEW if few else OPEN_MAX
+            return Broker(client, None, pace, browsers_max=browsers_max)
         assert self.host is not None, "neither a connection string nor a host"
         credential = self._credential()
-        return Broker(ServiceBusClient(self.host, credential, **options), credential, pace)
+        client = ServiceBusClient(self.host, credential, **options)
+        return Broker(client, credential, pace, browsers_max=OPEN_MAX)
 
     def _credential(self) -> Any:
         # Imported where it is needed: it brings much along.
