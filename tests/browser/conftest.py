@@ -140,10 +140,11 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def sign_in(world: World, chromium: Browser) -> Callable[[str], StorageState]:
     """The stored sign-in of a role, made by the real form once."""
-    return _kept_sign_ins(chromium, world)
+    return kept_sign_ins(chromium, world)
 
 
-def _kept_sign_ins(chromium: Browser, world: World) -> Callable[[str], StorageState]:
+def kept_sign_ins(chromium: Browser, world: World) -> Callable[[str], StorageState]:
+    """Gives the stored sign-in of a role in this world."""
     kept: dict[str, StorageState] = {}
 
     def stored(role: str) -> StorageState:
@@ -175,14 +176,15 @@ def open_page(
     process of the app. What goes wrong in any of the
     pages fails the test at its end; `allow` names texts of console errors that are expected.
     """
-    with _opening(chromium, world, sign_in) as opened:
+    with opening(chromium, world, sign_in) as opened:
         yield opened
 
 
 @contextmanager
-def _opening(
+def opening(
     chromium: Browser, world: World, sign_in: Callable[[str], StorageState]
 ) -> Iterator[Opener]:
+    """What `open_page` does, in this world."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
     allowed: list[str] = []
@@ -247,7 +249,7 @@ def gallery(quiet: Quiet) -> InvoiceView:
 @pytest.fixture(scope="session")
 def sign_in_quiet(quiet: Quiet, chromium: Browser) -> Callable[[str], StorageState]:
     """As `sign_in`, on the quiet database."""
-    return _kept_sign_ins(chromium, quiet.world)
+    return kept_sign_ins(chromium, quiet.world)
 
 
 @pytest.fixture
@@ -255,7 +257,7 @@ def open_dlq(
     quiet: Quiet, chromium: Browser, sign_in_quiet: Callable[[str], StorageState]
 ) -> Iterator[LettersOpener]:
     """As `open_page`, on the quiet database; the dead letters, by somebody of support."""
-    with _opening(chromium, quiet.world, sign_in_quiet) as opened:
+    with opening(chromium, quiet.world, sign_in_quiet) as opened:
 
         def opened_letters(
             path: str = "/support/dlq", *, role: str = "support"

@@ -6,18 +6,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from backend.actor import Actor
 from backend.dunning.service import request_evaluation
 from backend.invoices.overdue import sweep_overdue
 from backend.messaging.contracts import Queue
 from backend.unit_of_work import run
-from tests.browser.conftest import Opener, World, run_world, screenshot
+from tests.browser.conftest import (
+    Opener,
+    World,
+    kept_sign_ins,
+    opening,
+    run_world,
+    screenshot,
+)
 from tests.browser.screens import (
     LIVE_MS_MAX,
     CustomersScreen,
@@ -51,10 +57,17 @@ def world_on_service_bus(broker: Emulator, tmp_path: Path) -> Iterator[World]:
         yield world
 
 
+@pytest.fixture
+def open_on_service_bus(world_on_service_bus: World, chromium: Browser) -> Iterator[Opener]:
+    sign_in = kept_sign_ins(chromium, world_on_service_bus)
+    with opening(chromium, world_on_service_bus, sign_in) as opened:
+        yield opened
+
+
 def test_the_same_on_service_bus_by_one_setting(
-    broker: Emulator, world_on_service_bus: World, open_page: Opener
+    broker: Emulator, world_on_service_bus: World, open_on_service_bus: Opener
 ):
-    main_job(world_on_service_bus, partial(open_page, there=world_on_service_bus))
+    main_job(world_on_service_bus, open_on_service_bus)
 
     db = world_on_service_bus.db
     assert {queue: broker.counts(queue) for queue in Queue} == dict.fromkeys(Queue, Counts())
