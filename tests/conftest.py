@@ -24,7 +24,7 @@ SERVED = Path(__file__).parent / "browser"
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more process than there are processors: many tests wait for something most of the time."""
+    """One process more than there are processors: many tests mostly wait for something."""
     return (os.cpu_count() or 1) + 1
 
 
