@@ -45,9 +45,7 @@ _FINANCE = frozenset(
     }
 )
 PERMISSIONS: dict[Role, frozenset[Action]] = {
-    Role.SUPERADMIN: frozenset(
-        {Action.PLATFORM_ADMIN, Action.SUPPORT_TOOLS, Action.SUPPORT_PURGE}
-    ),
+    Role.SUPERADMIN: frozenset({Action.PLATFORM_ADMIN, Action.SUPPORT_TOOLS, Action.SUPPORT_PURGE}),
     Role.ADMIN: frozenset(Action) - {Action.PLATFORM_ADMIN},
     Role.FINANCE: _FINANCE,
     Role.SUPPORT: frozenset({Action.READ, Action.SUPPORT_TOOLS}),

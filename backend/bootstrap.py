@@ -48,4 +48,20 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
     db = Database(settings.database_url.get_secret_value(), clock=clock)
     smtp = settings.smtp
     mailer: Mailer = SmtpMailer(smtp, settings.email_from) if smtp else MailboxMailer()
-    return Services(db, EmbeddedTransport(db), mailer, settings)
+    return Services(db, _transport(settings, db), mailer, settings)
+
+
+def _transport(settings: Settings, db: Database) -> Transport:
+    """The queues the settings name. Opens no connection."""
+    if settings.servicebus_connection_string is None and settings.servicebus_namespace is None:
+        return EmbeddedTransport(db)
+    # Imported by those who use it: the SDK doubles the time a process takes to start.
+    from backend.messaging.servicebus.namespace import Namespace
+    from backend.messaging.servicebus.transport import ServiceBusTransport
+
+    namespace = Namespace(
+        connection_string=settings.servicebus_connection_string,
+        host=settings.servicebus_namespace,
+        is_production=settings.is_production,
+    )
+    return ServiceBusTransport(namespace, clock=db.clock)

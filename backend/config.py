@@ -22,6 +22,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -41,6 +42,9 @@ SECRET_KEY_LENGTH_MIN = 16
 # Where mail servers listen when the address does not say.
 SMTP_PORT = 25
 SMTP_PORT_STARTTLS = 587
+
+# Azure has more than one cloud: .windows.net, .usgovcloudapi.net, .chinacloudapi.cn.
+_SERVICEBUS_HOST = r"[A-Za-z][A-Za-z0-9-]{4,48}[A-Za-z0-9]\.servicebus(\.[a-z0-9-]+){2,3}"
 
 
 class Environment(StrEnum):
@@ -125,13 +129,13 @@ class Settings(BaseSettings):
     )
     servicebus_connection_string: SecretStr | None = Field(
         None,
-        description="to be unset: Azure Service Bus is not available in this version, the queues "
-        "are in the database",
+        description="Endpoint=sb://NAME.servicebus.windows.net/;SharedAccessKeyName=…;"
+        "SharedAccessKey=… of the namespace, not of one queue",
     )
     servicebus_namespace: str | None = Field(
         None,
-        description="to be unset: Azure Service Bus is not available in this version, the queues "
-        "are in the database",
+        description="NAME.servicebus.windows.net, for a managed identity; unset when there is a "
+        "BILLERJACKET_SERVICEBUS_CONNECTION_STRING",
     )
     key_vault_url: str | None = Field(
         None,
@@ -192,7 +196,25 @@ class Settings(BaseSettings):
             raise ValueError("neither an SQLite file nor SQL Server")
         return value
 
-    @field_validator("servicebus_connection_string", "servicebus_namespace", "key_vault_url")
+    @field_validator("servicebus_connection_string")
+    @classmethod
+    def _namespace_with_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_servicebus_connection(value.get_secret_value()):
+            raise ValueError("not a connection string of a namespace")
+        return value
+
+    @field_validator("servicebus_namespace")
+    @classmethod
+    def _host_alone(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        if not re.fullmatch(_SERVICEBUS_HOST, value):
+            raise ValueError("not the host name of a namespace")
+        if info.data.get("servicebus_connection_string") is not None:
+            raise ValueError("two ways to the queues")
+        return value
+
+    @field_validator("key_vault_url")
     @classmethod
     def _not_available(cls, value: object) -> object:
         if value is not None:
@@ -314,6 +336,27 @@ def _expected(field: str) -> str:
 
 def _log_format_in(environment: Environment | None) -> LogFormat:
     return LogFormat.JSON if environment is Environment.PRODUCTION else LogFormat.CONSOLE
+
+
+def _is_servicebus_connection(text: str) -> bool:
+    """Whether it names an endpoint and a key or signature; a queue's own string does not do."""
+    pairs = [part.split("=", 1) for part in text.strip().rstrip(";").split(";")]
+    if any(len(pair) != 2 or not pair[1].strip() for pair in pairs):
+        return False
+    parts = {name.strip().lower(): value.strip() for name, value in pairs}
+    try:
+        endpoint = urlsplit(parts.get("endpoint", ""))
+        _ = endpoint.port  # Raises ValueError when it is not a number.
+    except ValueError:
+        return False
+    has_key = {"sharedaccesskeyname", "sharedaccesskey"} <= parts.keys()
+    has_signature = "sharedaccesssignature" in parts and "sharedaccesskey" not in parts
+    return (
+        endpoint.scheme == "sb"
+        and bool(endpoint.hostname)
+        and "entitypath" not in parts
+        and (has_key or has_signature)
+    )
 
 
 def _has_extras(parts: SplitResult) -> bool:

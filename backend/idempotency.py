@@ -22,9 +22,11 @@ from backend.db.statements import TENANT, PlatformStatement, Statement
 from backend.db.tables import Row, table_of
 from backend.db.types import Id, LongText, Text, UtcInstant
 from backend.errors import IdempotencyKeyReused
-from backend.unit_of_work import UnitOfWork
+from backend.unit_of_work import Reader, UnitOfWork
 
 KEPT_DAYS = 30
+# A message may lie among the dead letters for years; what it has done must not be done twice.
+OF_MESSAGES_KEPT_DAYS = 3650
 
 
 class IdempotencyKey(Row, table=True):
@@ -103,6 +105,49 @@ def once(
             raise IdempotencyKeyReused("This Idempotency-Key was used with a different request.")
         return Answer(found.status_code, found.response, found.location, replayed=True)
     answer = produce()
+    _keep(work, operation, key, answer, hash_of_request=hash_of_request, days=KEPT_DAYS)
+    return answer
+
+
+def find_message_answer(reader: Reader, operation: str, message_id: str) -> Answer | None:
+    """What was answered to a message under this operation."""
+    found = reader.first(_FIND, operation=operation, key=message_id)
+    if found is None:
+        return None
+    return Answer(found.status_code, found.response, found.location, replayed=True)
+
+
+def keep_message_answer(work: UnitOfWork, operation: str, message_id: str, answer: Answer) -> None:
+    """Store the answer to a message that has none, for long, in the transaction of its effect."""
+    _keep(work, operation, message_id, answer, hash_of_request="", days=OF_MESSAGES_KEPT_DAYS)
+
+
+def claim_message(work: UnitOfWork, message_type: str, message_id: str) -> bool:
+    """Whether this delivery is the first; claims it in the handler's own transaction.
+
+    For KEPT_DAYS, so for what does no harm when it is done again after that.
+    """
+    operation = f"message:{message_type}"
+    if work.first(_FIND, operation=operation, key=message_id) is not None:
+        return False
+    _keep(work, operation, message_id, Answer(0, ""), hash_of_request="", days=KEPT_DAYS)
+    return True
+
+
+def forget_expired(work: UnitOfWork) -> int:
+    """Delete keys that were kept long enough, in all tenants; how many."""
+    return work.execute(_EXPIRE, now=work.now)
+
+
+def _keep(
+    work: UnitOfWork,
+    operation: str,
+    key: str,
+    answer: Answer,
+    *,
+    hash_of_request: str,
+    days: int,
+) -> None:
     work.execute(
         _KEEP,
         operation=operation,
@@ -112,30 +157,5 @@ def once(
         response=answer.response,
         location=answer.location,
         created_at=work.now,
-        expires_at=work.now + timedelta(days=KEPT_DAYS),
+        expires_at=work.now + timedelta(days=days),
     )
-    return answer
-
-
-def claim_message(work: UnitOfWork, message_type: str, message_id: str) -> bool:
-    """Whether this delivery is the first; claims it in the handler's own transaction."""
-    operation = f"message:{message_type}"
-    if work.first(_FIND, operation=operation, key=message_id) is not None:
-        return False
-    work.execute(
-        _KEEP,
-        operation=operation,
-        key=message_id,
-        request_hash="",
-        status_code=0,
-        response="",
-        location=None,
-        created_at=work.now,
-        expires_at=work.now + timedelta(days=KEPT_DAYS),
-    )
-    return True
-
-
-def forget_expired(work: UnitOfWork) -> int:
-    """Delete keys kept longer than 30 days, in all tenants; how many."""
-    return work.execute(_EXPIRE, now=work.now)

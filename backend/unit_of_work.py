@@ -26,10 +26,10 @@ from backend.db.connection import Connection
 from backend.db.engine import Database
 from backend.db.failures import is_lost_race, is_unavailable
 from backend.db.statements import Statement
-from backend.errors import Busy, NotFound
+from backend.errors import Busy, NotFound, RuleRefused
 from backend.ids import new_id
 from backend.messaging import outbox
-from backend.messaging.contracts import Message
+from backend.messaging.contracts import PAYLOAD_BYTES_MAX, Message
 from backend.tenants.settings import TENANT_SETTINGS, TenantSettings
 
 P = ParamSpec("P")
@@ -124,7 +124,16 @@ class UnitOfWork(Reader):
     def send(
         self, message: Message, *, at: datetime | None = None, message_id: UUID | None = None
     ) -> UUID:
-        """Queue a message, not before `at` (UTC) when given; the message's id."""
+        """Queue a message, not before `at` (UTC) when given; the message's id.
+
+        Raises RuleRefused when it is larger than a queue can be relied on to take.
+        """
+        size = len(message.model_dump_json().encode())
+        if size > PAYLOAD_BYTES_MAX:
+            raise RuleRefused(
+                f"What is asked for takes {size} bytes to say; {PAYLOAD_BYTES_MAX} are possible.",
+                code="message_too_large",
+            )
         pending = outbox.Pending(message_id or new_id(), message, at or self.now)
         self._messages.append(pending)
         return pending.message_id

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from backend import logging
 from backend.config import LogFormat
-from bench import api, dunning, keys, lists, queues, reports, webhooks
+from bench import api, broker, dunning, keys, lists, queues, reports, webhooks
 from bench.measure import Line
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "lists": lists.run_lists,
     "dunning": dunning.run_dunning,
     "queues": queues.run_queues,
+    "broker": broker.run_broker,
 }
 
 

@@ -211,8 +211,9 @@ def _spoken(field: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Text as a sentence: a capital at its start, a full stop at its end."""
+    """Text as a sentence: a capital at its start (not of an address), a full stop at its end."""
     text = text.strip()
     if not text:
         return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    first = text[0] if "@" in text.split()[0] else text[0].upper()
+    return first + text[1:] + ("" if text[-1] in ".!?" else ".")

@@ -23,10 +23,11 @@ BUILT = ROOT / ".web" / "build" / "client"
 STAMP = ROOT / ".web" / "billerjacket-sources"
 LOCK = ROOT / ".reflex" / "build.lock"
 
-# The backend's modules that pages read while they are compiled (currencies, roles).
+# The backend's modules that pages read while they are compiled (currencies, roles, queues, jobs).
 SOURCES = (
     "billerjacket_app", "assets", "rxconfig.py", "bunfig.toml", ".npmrc",
-    "backend/money.py", "backend/actor.py",
+    "backend/money.py", "backend/actor.py", "backend/messaging/contracts.py",
+    "backend/support/models.py",
 )  # fmt: skip
 # Pins the npm packages. A build brings it up to date when the sources ask for another package.
 PACKAGES = ("reflex.lock",)

@@ -54,7 +54,7 @@ class SessionState(rx.State):
     needs_set_up: bool = False
     may_write: bool = False  # customers, invoices, payments
     may_void: bool = False  # invoices that were sent
-    is_support: bool = False
+    is_support: bool = False  # the support tools, of a business or of the platform
     is_admin: bool = False  # of the business
 
     _owner: str = ""
@@ -73,7 +73,9 @@ class SessionState(rx.State):
             "needs_set_up": person is not None and person.needs_set_up,
             "may_write": Action.INVOICES_WRITE in allowed,
             "may_void": Action.INVOICES_VOID in allowed,
-            "is_support": Action.SUPPORT_TOOLS in allowed,
+            "is_support": person is not None
+            and not person.needs_set_up
+            and Action.SUPPORT_TOOLS in PERMISSIONS[person.role],
             "is_admin": Action.TENANT_ADMIN in allowed,
         }
         for key, value in shown.items():

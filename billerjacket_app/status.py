@@ -67,6 +67,29 @@ HOLD = {
     "promise": Badge("Promised", "calendar", "sky"),
     "exclude": Badge("Not chased", "ban", "slate"),
 }
+# Why a message was set aside, by whoever did: our consumers, or a broker by its own rules.
+DEAD_REASONS = {
+    "bad_envelope": "Bad envelope",
+    "unknown_message_type": "Unknown type",
+    "refused": "Refused by the rules",
+    "processing_failed": "Processing failed",
+    "max_delivery_count_exceeded": "Tries used up",
+    "MaxDeliveryCountExceeded": "Tries used up",
+    "TTLExpiredException": "Expired",
+}
+DEAD_LETTER_ITEM = {
+    "waiting": Badge("Waiting", "loader", "slate"),
+    "sent": Badge("Copy sent, original not yet removed", "send", "indigo"),
+    "archived": Badge("In the archive, original not yet removed", "archive", "indigo"),
+    "gone": Badge("Was not there", "minus", "slate"),
+    "failed": Badge("Failed", "x", "red"),
+    "cancelled": Badge("Cancelled", "ban", "slate"),
+}
+DEAD_LETTER_DONE = {
+    "resubmit": Badge("Resubmitted", "rotate-ccw", "orange"),
+    "discard": Badge("Discarded", "archive", "bronze"),
+    "purge": Badge("Purged", "archive", "bronze"),
+}
 
 EMAIL_TYPES = {
     "invoice": "Invoice",
@@ -101,6 +124,18 @@ def invoice(status: str, *, due: date, today: date, paid: Decimal, balance: Deci
         if (due - today).days <= DUE_SOON_DAYS:
             return Badge(fmt.due_in(due, today), "clock", "amber")
     return look
+
+
+def dead_reason(reason: str | None) -> Badge:
+    """Why a message was set aside; a reason that we did not give is shown as it stands."""
+    if not reason:
+        return Badge("No reason given", "circle-help", "slate")
+    return Badge(DEAD_REASONS.get(reason, reason), "octagon-alert", "red")
+
+
+def dead_letter_item(state: str, kind: str) -> Badge:
+    """What became of one letter of a job."""
+    return DEAD_LETTER_DONE[kind] if state == "done" else DEAD_LETTER_ITEM[state]
 
 
 _NONE = Decimal(0)
@@ -145,6 +180,7 @@ _TIMELINE = {
     "invoice.promise.broken": ("flag", "bad"),
     "payment": ("banknote", "good"),
     "payment.failed": ("x", "bad"),
+    "payment.attempt.failed": ("x", "bad"),
     "payment.applied": ("split", "good"),
     "payment.reversed": ("undo-2", "bad"),
     "payment.refunded": ("undo-2", "bad"),
@@ -159,12 +195,16 @@ _TIMELINE = {
     "communication.bounced": ("mail-x", "bad"),
     "dunning": ("bell-ring", ""),
     "customer": ("user", ""),
+    "ledger": ("receipt", ""),
     "webhook": ("webhook", ""),
     "webhook.event.processed": ("check", "good"),
     "webhook.event.failed": ("x", "bad"),
     "webhook.event.replay": ("rotate-ccw", ""),
     "webhook.event.replayed": ("rotate-ccw", ""),
+    "webhook.failed": ("webhook", "bad"),
     "message": ("inbox", ""),
+    "message.dead.lettered": ("octagon-alert", "bad"),
+    "message.delivery.failed": ("rotate-ccw", "bad"),
 }
 
 

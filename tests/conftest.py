@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,12 @@ from tests.watched import WatchedDatabase
 SERVED = Path(__file__).parent / "browser"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: many tests mostly wait for something."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(tryfirst=True)  # before the group becomes a part of the test's name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All that needs the served app runs in one of several processes, which starts it once."""
     for item in items:

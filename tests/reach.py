@@ -19,6 +19,7 @@ from backend.communications.service import (
     mark_failed,
     mark_sent,
     note_problem,
+    reopen_failed,
     send_again,
 )
 from backend.customers.models import CustomerHold
@@ -64,6 +65,8 @@ from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary
 from backend.reporting.timeline import list_invoice_timeline
 from backend.reporting.trace import list_trace
+from backend.support.archive import get_archived, list_archive
+from backend.support.jobs import cancel_job, get_job, list_items, list_jobs
 from backend.webhooks.endpoints import (
     activate_endpoint,
     add_secret,
@@ -96,6 +99,8 @@ class Ids:
     message: UUID
     endpoint: UUID
     event: UUID
+    job: UUID
+    archived: UUID
 
     @classmethod
     def of_nobody(cls) -> Ids:
@@ -151,6 +156,11 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     mark_bounced: lambda work, ids: mark_bounced(work, ids.customer, f"{SECRET}@example.com"),
     note_problem: lambda work, ids: note_problem(work, ids.queued, "x"),
     send_again: "communication",
+    reopen_failed: "queued",
+    get_job: "job",
+    list_items: "job",
+    cancel_job: "job",
+    get_archived: "archived",
     list_invoice_timeline: "sent",
     get_billing_summary: lambda reader, ids: get_billing_summary(reader, customer_id=ids.customer),
     add_secret: lambda work, ids: len(add_secret(work, BOX, ids.endpoint)),
@@ -229,6 +239,10 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
     "their webhook as a cursor": lambda reader, ids: list_events(
         reader, cursor=encode_cursor(ids.event)
     ),
+    "their job as a cursor": lambda reader, ids: list_jobs(reader, cursor=encode_cursor(ids.job)),
+    "their archived message as a cursor": lambda reader, ids: list_archive(
+        reader, cursor=encode_cursor(ids.archived)
+    ),
     "their plan as a cursor": lambda reader, ids: list_plans(
         reader, cursor=encode_cursor(ids.plan)
     ),
@@ -255,6 +269,15 @@ INNER = {
     "put_back",
     "taken_from",
     "get_tenant_of_endpoint",  # for the platform's people only
+    # Carry out a job that was found before, whoever's it is.
+    "due_jobs",
+    "take_job",
+    "own_job",
+    "renew",
+    "cancel_waiting",
+    "close_if_done",
+    "told_to",
+    "add_to_archive",
 }
 
 
@@ -264,7 +287,17 @@ def _trace_of(name: str) -> Callable[[Any, Ids], Any]:
 
 NAMED_INSIDE |= {
     f"the trace of their {name}": _trace_of(name)
-    for name in ("customer", "sent", "payment", "plan", "queued", "message", "event", "endpoint")
+    for name in (
+        "customer",
+        "sent",
+        "payment",
+        "plan",
+        "queued",
+        "message",
+        "event",
+        "endpoint",
+        "job",
+    )
 }
 
 
@@ -301,6 +334,8 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     ),
     "count of webhooks": lambda r: count_matching(r, WebhookEventFilter()),
     "trace of the provider's id": lambda r: _trace_or_nothing(r, SECRET),
+    "jobs": list_jobs,
+    "archive": list_archive,
     "preview": preview_run,
     "dashboard": get_dashboard,
     "aging": get_aging,

@@ -12,7 +12,7 @@ import structlog
 from backend.bootstrap import Services
 from backend.errors import Busy
 from backend.messaging.contracts import Queue
-from backend.messaging.transport import Delivery, LeaseLost
+from backend.messaging.transport import Delivery
 from worker.dispatch import Handlers, dispatch
 from worker.failures import describe
 from worker.leases import LeaseKeeper
@@ -80,7 +80,7 @@ class Consumer:
                     completed_at = time.monotonic()
         finally:
             self._complete(done)
-            self._release(waiting)
+            self._release(list(waiting))
 
     def _complete(self, done: Sequence[Delivery]) -> None:
         try:
@@ -95,11 +95,9 @@ class Consumer:
     def _release(self, untouched: Sequence[Delivery]) -> None:
         for delivery in untouched:
             self._keeper.let_go(delivery)
-            try:
-                delivery.release()
-            except (LeaseLost, Busy) as error:
-                log.warning(
-                    "message.not_released",
-                    message_id=delivery.message_id,
-                    problem=describe(error),
-                )
+        try:
+            for delivery in self._services.transport.release(untouched):
+                log.warning("message.lease_lost", message_id=delivery.message_id)
+        except Busy as busy:
+            # They come again when their leases end.
+            log.warning("message.not_released", count=len(untouched), problem=describe(busy))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -15,21 +16,24 @@ from worker.leases import RENEW_SECONDS, LeaseKeeper
 from worker.loops import repeat
 from worker.relay import Relay
 from worker.scheduler import Scheduler
+from worker.support import Support
 
-# A handler may be waiting for a slow mail server; what is not done by then comes again.
-STOP_SECONDS = 25.0
+# For all parts together. Within ten seconds the process has to be gone, queues and database closed.
+# A handler may be waiting for a slow mail server: what is not done by then comes again.
+STOP_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Relay, one consumer per queue, scheduler and lease keeper of one process."""
+    """Relay, one consumer per queue, scheduler, support and lease keeper of one process."""
 
     def __init__(self, services: Services, handlers: Handlers) -> None:
         self.stop = threading.Event()
         self._relay = Relay(services)
         self._scheduler = Scheduler(services, self.stop)
+        self._support = Support(services, self.stop)
         self._keeper = LeaseKeeper(services.transport)
         self._consumers = [
             Consumer(services, queue, handlers, self._keeper, self.stop) for queue in Queue
@@ -43,6 +47,7 @@ class Worker:
         threads = [
             _start("relay", self._relay.step, self.stop),
             _start("scheduler", self._scheduler.step, self.stop),
+            _start("support", self._support.step, self.stop),
             *(
                 _start(consumer.queue.value, consumer.step, self.stop)
                 for consumer in self._consumers
@@ -56,10 +61,12 @@ class Worker:
         while healthy and not self.stop.wait(_LOOK_SECONDS):
             healthy = all(thread.is_alive() for thread in [*threads, keeper])
         self.stop.set()
+        deadline = time.monotonic() + STOP_SECONDS
         for thread in threads:
-            thread.join(STOP_SECONDS)
+            thread.join(max(deadline - time.monotonic(), 0))
         settled.set()
-        keeper.join(STOP_SECONDS)
+        # It is only renewing, if anything; there is nothing left to wait for in it.
+        keeper.join(1)
         stuck = [thread.name for thread in [*threads, keeper] if thread.is_alive()]
         log.info("worker.stopped", healthy=healthy, stuck=stuck)
         return healthy and not stuck
@@ -72,7 +79,7 @@ class Worker:
         try:
             self._scheduler.sweep()
             while not self.stop.is_set():
-                moved = self._relay.relay_batch()
+                moved = self._relay.relay_batch() + self._support.run_due()
                 for consumer in self._consumers:
                     count = consumer.consume(wait_seconds=0)
                     taken += count

@@ -71,7 +71,7 @@ def inside(tenant_id: UUID) -> Actor:
     return Actor.system(tenant_id, new_id().hex, who=WHO)
 
 
-def answer(arguments: argparse.Namespace, text: str, **result: object) -> None:
+def answer(arguments: argparse.Namespace, text: str, /, **result: object) -> None:
     """Write the result on stdout: as JSON when asked, else as text for a person."""
     if arguments.json:
         text = json.dumps(result, default=str)

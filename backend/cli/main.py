@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from backend.cli import operations, people, webhooks
+from backend.cli import dead_letters, operations, people, webhooks
 from backend.cli.arguments import WRONG_CALL, OneLineParser
 from backend.cli.command import CommandFailed
 from backend.config import WrongSettings
@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     operations.add_commands(commands)
     people.add_commands(commands)
+    dead_letters.add_commands(commands)
     webhooks.add_commands(commands)
     return parser
 

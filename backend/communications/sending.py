@@ -33,6 +33,7 @@ from backend.communications.service import (
     mark_sent,
     note_problem,
     queue_email,
+    reopen_failed,
 )
 from backend.db.engine import Database
 from backend.errors import Busy, NotFound
@@ -49,10 +50,14 @@ OnClaim = Callable[[UnitOfWork, UUID, Letter], None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What names the communication: the message that asks for it, or its own id when it exists."""
+    """What names the communication: the message that asks for it, or its own id when it exists.
+
+    A message that a person sent again tries anew what had failed; what was sent stays sent.
+    """
 
     message_id: UUID | None = None
     communication_id: UUID | None = None
+    is_sent_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,9 @@ def _claim(
     if standing is None and source.communication_id is not None:
         raise NotFound("There is no such communication.")
     if standing is not None and standing.status is not CommunicationStatus.QUEUED:
-        return _Settled()
+        is_tried_anew = source.is_sent_again and reopen_failed(work, standing.communication_id)
+        if not is_tried_anew:
+            return _Settled()
     if build(work) != letter:
         return _Changed()
     if standing is None:

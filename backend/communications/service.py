@@ -264,15 +264,32 @@ def send_again(work: UnitOfWork, communication_id: UUID) -> CommunicationDetail:
             f"Only a failed e-mail can be sent again; this one is {found.head.status}.",
             code="communication_not_failed",
         )
+    _record_queued_again(work, communication_id, found.head.error)
+    work.send(EmailSendRequested(communication_id=communication_id))
+    return get_communication(work, communication_id)
+
+
+def reopen_failed(work: UnitOfWork, communication_id: UUID) -> bool:
+    """Queue a failed e-mail once more for the message that is being handled; whether it had failed.
+
+    Raises NotAllowed.
+    """
+    work.actor.require(Action.INVOICES_WRITE)
+    error = get_communication(work, communication_id).head.error
+    if not work.execute(_QUEUE_AGAIN, communication_id=communication_id):
+        return False
+    _record_queued_again(work, communication_id, error)
+    return True
+
+
+def _record_queued_again(work: UnitOfWork, communication_id: UUID, error: str | None) -> None:
     work.record(
         "communication.queued_again",
         "communication",
         communication_id,
-        before={"status": CommunicationStatus.FAILED, "error": found.head.error},
+        before={"status": CommunicationStatus.FAILED, "error": error},
         after={"status": CommunicationStatus.QUEUED},
     )
-    work.send(EmailSendRequested(communication_id=communication_id))
-    return get_communication(work, communication_id)
 
 
 def _settle(

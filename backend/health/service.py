@@ -52,7 +52,8 @@ _UNSENT_OF_TENANT = Statement(_by_queue(_UNSENT.where(_O.tenant_id == TENANT)))
 class QueueHealth:
     """One queue: what it holds, or why nobody knows, and what is still on the way to it.
 
-    `unsent` counts the messages in the outbox, which wait as well; instants are UTC.
+    `unsent` counts the messages in the outbox, which wait as well; of very many messages there may
+    be more than counted (`is_exact`). Instants are UTC.
     """
 
     queue: Queue
@@ -60,6 +61,7 @@ class QueueHealth:
     problem: str | None
     unsent: int
     oldest_unsent_at: datetime | None
+    is_exact: bool = True
 
     @property
     def waiting(self) -> int | None:
@@ -92,11 +94,15 @@ def get_health(db: Database, transport: Transport, actor: Actor | PlatformActor)
     now, workers, unsent = read(db, actor, _look)
     tenant_id = actor.tenant_id if isinstance(actor, Actor) else None
     found = depths_of(transport).find(transport, tenant_id)
+    all_counted = sum(row.count for row in unsent.values()) < UNSENT_COUNTED_MAX
     return Health(
         now=now,
         is_running=any(worker.is_running for worker in workers),
         last_seen_at=workers[0].seen_at if workers else None,
-        queues=tuple(_queue(queue, found[queue], unsent.get(queue)) for queue in Queue),
+        queues=tuple(
+            _queue(queue, found[queue], unsent.get(queue), all_counted=all_counted)
+            for queue in Queue
+        ),
         workers=() if isinstance(actor, Actor) else tuple(workers),
     )
 
@@ -111,11 +117,12 @@ def _look(reader: Reader) -> tuple[datetime, list[WorkerSeen], dict[str, Any]]:
     return reader.now, list_workers(reader), {row.queue: row for row in rows}
 
 
-def _queue(queue: Queue, found: Found, unsent: Any | None) -> QueueHealth:
+def _queue(queue: Queue, found: Found, unsent: Any | None, *, all_counted: bool) -> QueueHealth:
     return QueueHealth(
         queue=queue,
         depth=found.depth,
         problem=found.problem,
         unsent=unsent.count if unsent is not None else 0,
         oldest_unsent_at=unsent.oldest_at if unsent is not None else None,
+        is_exact=all_counted and (found.depth is None or found.depth.is_exact),
     )

@@ -18,6 +18,7 @@ from uuid import UUID
 import structlog
 
 from backend.actor import platform_system
+from backend.db.connection import Connection
 from backend.db.engine import Database
 from backend.errors import Busy
 from backend.messaging import dead_letter_table, queue_table
@@ -158,6 +159,10 @@ class EmbeddedTransport:
         """See Transport."""
         return self._each(deliveries, queue_table.complete)
 
+    def release(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """See Transport."""
+        return self._each(deliveries, _release)
+
     def renew(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """See Transport."""
         return self._each(deliveries, queue_table.renew)
@@ -240,6 +245,11 @@ def _add(work: UnitOfWork, messages: Sequence[Outgoing]) -> None:
 
 def _claim(work: UnitOfWork, queue: Queue, messages_max: int) -> tuple[UUID, list[Any]]:
     return queue_table.claim(work.connection, queue, messages_max=messages_max, now=work.now)
+
+
+def _release(connection: Connection, row_id: int, token: UUID, *, now: datetime) -> bool:
+    del now  # Nobody gets it later for having been held.
+    return queue_table.release(connection, row_id, token)
 
 
 def _change_each(

@@ -45,6 +45,10 @@ class LeaseLost(Exception):
     """Somebody else holds the message now, or has settled it: this delivery has no say in it."""
 
 
+class MessageTooLarge(Exception):
+    """The queue does not take a message of this size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A message to be queued. `body` is its envelope; the other fields are copies for filters.
@@ -153,7 +157,7 @@ class Transport(Protocol):
     """The queues. Safe to use from several threads. Every method may raise Busy."""
 
     def send(self, messages: Sequence[Outgoing]) -> None:
-        """Queue the messages; when it returns they are durable.
+        """Queue the messages; when it returns they are durable. Raises MessageTooLarge.
 
         A message id that a queue already knows is not queued again, as far as the queue remembers.
         """
@@ -165,6 +169,9 @@ class Transport(Protocol):
 
     def complete(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Complete many at once; returns those whose lease was lost."""
+
+    def release(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Give many back untouched; returns those whose lease was lost."""
 
     def renew(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Hold the leases for another LEASE_SECONDS; returns those whose lease was lost."""

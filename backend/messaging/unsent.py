@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from backend.messaging.models import OUTBOX
 from backend.messaging.transport import Outgoing
 
 _O = OUTBOX.c
-_UNSENT = PlatformStatement(
+_OLDEST_UNSENT = (
     sa.select(
         _O.row_id,
         _O.queue,
@@ -31,6 +31,13 @@ _UNSENT = PlatformStatement(
     .order_by(_O.row_id)
     .limit(sa.bindparam("rows_max", type_=sa.Integer))
 )
+_UNSENT = PlatformStatement(_OLDEST_UNSENT)
+_SKIPPED = [f"skipped_{number}" for number in range(len(Queue))]
+_UNSENT_OF_OTHERS = PlatformStatement(
+    _OLDEST_UNSENT.where(
+        sa.and_(*(_O.queue != sa.bindparam(name, type_=_O.queue.type) for name in _SKIPPED))
+    )
+)
 _MARK_SENT = PlatformStatement(
     sa.update(OUTBOX)
     .where(_O.row_id == sa.bindparam("of_row_id"), _O.sent_at.is_(None))
@@ -38,9 +45,20 @@ _MARK_SENT = PlatformStatement(
 )
 
 
-def list_unsent(connection: Connection, *, rows_max: int) -> list[Any]:
-    """The oldest rows that were not handed over, in the order in which they were written."""
-    return connection.query(_UNSENT, {"rows_max": rows_max})
+def list_unsent(
+    connection: Connection, *, rows_max: int, without: Collection[Queue] = ()
+) -> list[Any]:
+    """The oldest rows that were not handed over, in the order in which they were written.
+
+    `without` some queues: those that take nothing just now, and would fill the page.
+    """
+    if not without:
+        return connection.query(_UNSENT, {"rows_max": rows_max})
+    names = [queue.value for queue in without]
+    skipped = [*names, *[names[0]] * (len(_SKIPPED) - len(names))]
+    return connection.query(
+        _UNSENT_OF_OTHERS, {"rows_max": rows_max} | dict(zip(_SKIPPED, skipped, strict=True))
+    )
 
 
 def mark_sent(connection: Connection, row_ids: Sequence[int], *, now: datetime) -> None:

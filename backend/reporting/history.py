@@ -227,6 +227,17 @@ def _evaluated(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
     return f"Dunning ran for {_day(after['as_of'])}", counts
 
 
+def _of_letter(title: str) -> Telling:
+    """What was done with a dead letter."""
+
+    def telling(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
+        copy = f" as {after['copy_message_id']}" if "copy_message_id" in after else ""
+        problem = f": {after['problem']}" if "problem" in after else ""
+        return title, f"Message {after['message_id']} of {after['queue']}{copy}{problem}"
+
+    return telling
+
+
 def _said(title: str) -> Telling:
     """A fact whose only detail is the reason, when one was given."""
     return lambda _before, after, _context: (title, after.get("reason"))
@@ -257,6 +268,13 @@ _TELLINGS: dict[str, Telling] = {
     "dunning.step_taken_back": _step_taken_back,
     "dunning.notice_queued": _notice_queued,
     "dunning.evaluated": _evaluated,
+    "dead_letter.resubmitted": _of_letter("Dead letter sent again"),
+    "dead_letter.discarded": _of_letter("Dead letter discarded"),
+    "dead_letter.purged": _of_letter("Dead letter purged"),
+    "dead_letter.restored": _of_letter("Discarded message sent again"),
+    "dead_letter.not_found": _of_letter("Dead letter was gone already"),
+    "dead_letter.not_handled": _of_letter("Dead letter could not be handled"),
+    "dead_letter.left_alone": _of_letter("Dead letter left alone"),
 }
 
 _EMAIL_NAMES = {"invoice": "Invoice e-mail", "receipt": "Receipt e-mail"}

@@ -12,7 +12,13 @@ from backend.audit import AUDIT_LOG
 from backend.communications.wording import money_text
 from backend.db.statements import TENANT
 from backend.ledger.models import LEDGER_ENTRIES, LEDGER_POSTINGS
-from backend.messaging.models import OUTBOX, QUEUE_MESSAGES, QueueMessageState
+from backend.messaging.models import (
+    DELIVERY_FAILURES,
+    OUTBOX,
+    QUEUE_MESSAGES,
+    DeliveryOutcome,
+    QueueMessageState,
+)
 from backend.payments.models import PAYMENT_ATTEMPTS, AttemptOutcome
 from backend.reporting.history import Context, TimelineItem, tell
 from backend.webhooks.models import WEBHOOK_EVENTS, WebhookEventStatus
@@ -21,9 +27,9 @@ from backend.webhooks.models import WEBHOOK_EVENTS, WebhookEventStatus
 ROWS_MAX = 500
 
 _L, _E, _P, _A = AUDIT_LOG, LEDGER_ENTRIES, LEDGER_POSTINGS, PAYMENT_ATTEMPTS
-_O, _Q, _W = OUTBOX, QUEUE_MESSAGES, WEBHOOK_EVENTS
+_O, _Q, _F, _W = OUTBOX, QUEUE_MESSAGES, DELIVERY_FAILURES, WEBHOOK_EVENTS
 # At one instant: what was asked for, what it did, what followed.
-_WEBHOOK, _ATTEMPT, _AUDIT, _LEDGER, _MESSAGE = range(5)
+_WEBHOOK, _ATTEMPT, _AUDIT, _LEDGER, _MESSAGE, _FAILURE = range(6)
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,20 @@ def _tell_queued(row: Any, _: Context) -> Iterator[TimelineItem]:
         detail=f"{why}{tries}, queue {row.queue}, message {row.message_id}",
         actor=None,
         correlation_id=row.correlation_id,
+        entity_type="message",
+    )
+
+
+def _tell_failed_delivery(row: Any, _: Context) -> Iterator[TimelineItem]:
+    is_dead = row.outcome is DeliveryOutcome.DEAD_LETTERED
+    yield TimelineItem(
+        at=row.at,
+        type="message.delivery_failed",
+        title=f"Delivery {row.delivery_count} of a message failed",
+        detail=f"{row.problem}; {'set aside' if is_dead else 'it is tried again'}, "
+        f"queue {row.queue}, message {row.message_id}",
+        actor="worker",
+        correlation_id=None,
         entity_type="message",
     )
 
@@ -225,6 +245,20 @@ QUEUES = Source(
         _Q.c.dead_description,
     ),
     _tell_queued,
+)
+FAILURES = Source(
+    _FAILURE,
+    _F,
+    sa.select(
+        _F.c.row_id,
+        _F.c.queue,
+        _F.c.message_id,
+        _F.c.delivery_count,
+        _F.c.at,
+        _F.c.outcome,
+        _F.c.problem,
+    ),
+    _tell_failed_delivery,
 )
 WEBHOOKS = Source(
     _WEBHOOK,

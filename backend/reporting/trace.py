@@ -19,13 +19,15 @@ from backend.db.statements import TENANT, Statement
 from backend.db.types import Id
 from backend.errors import NotFound
 from backend.messaging.contracts import DunningEmailRequested, Queue
-from backend.messaging.models import OUTBOX, QUEUE_MESSAGES
+from backend.messaging.lineage import original_id
+from backend.messaging.models import DELIVERY_FAILURES, OUTBOX, QUEUE_MESSAGES
 from backend.payments.models import PAYMENT_ATTEMPTS, PAYMENTS, PROVIDER_CLAIMS
 from backend.reporting.history import Context, Email, TimelineItem
 from backend.reporting.sources import (
     ATTEMPTS,
     AUDIT,
     ENTRIES,
+    FAILURES,
     LEDGER,
     MESSAGES,
     QUEUES,
@@ -50,13 +52,16 @@ _ENTITY_TYPES = (
     "tenant",
     "user",
     "api_key",
+    "dead_letter",
+    "dead_letter_job",
     "webhook_endpoint",
     "webhook_event",
 )
 # One request can ask for many events again: their own stories are told when they are few.
 _EVENTS_TOLD_MAX = 20
 _L, _A, _P, _M = AUDIT_LOG, PAYMENT_ATTEMPTS, PAYMENTS, COMMUNICATIONS
-_O, _Q, _W, _K = OUTBOX, QUEUE_MESSAGES, WEBHOOK_EVENTS, PROVIDER_CLAIMS
+_O, _Q, _F = OUTBOX, QUEUE_MESSAGES, DELIVERY_FAILURES
+_W, _K = WEBHOOK_EVENTS, PROVIDER_CLAIMS
 
 _CORRELATION: sa.BindParameter[str] = sa.bindparam("correlation_id", type_=sa.String)
 _ID: sa.BindParameter[UUID] = sa.bindparam("wanted", type_=Id())
@@ -88,6 +93,12 @@ _OF_THE_EMAIL = _query(
 _THE_MESSAGE = _query(MESSAGES, _O.c.message_id == _ID)
 _THE_QUEUED = _query(
     QUEUES, _Q.c.queue == sa.bindparam("queue"), _Q.c.message_id == sa.bindparam("message_id")
+)
+# Of the message and of every copy of it.
+_THE_FAILURES = _query(
+    FAILURES,
+    _F.c.queue == sa.bindparam("queue"),
+    _F.c.original_message_id == sa.bindparam("original_message_id"),
 )
 _THE_EMAIL_OF_THE_MESSAGE = _query(
     AUDIT,
@@ -177,10 +188,11 @@ def list_trace(reader: Reader, wanted: str) -> list[TimelineItem]:
     for provider in PROVIDERS:
         for row in reader.rows(the_event, provider=provider, external_event_id=wanted):
             found.add_correlation(row.correlation_id)
-    wanted_id = _as_uuid(wanted)
+    wanted_id = _as_uuid(original_id(wanted))  # a copy of a message tells the same story
     if wanted_id is not None:
         found.add_id(wanted_id)
     found.add_events_asked_for()
+    found.add_failed_deliveries()
     if not found.rows:
         raise NotFound("Nothing is known about this id.")
     return found.items()
@@ -229,6 +241,15 @@ class _Found:
         if len(events) <= _EVENTS_TOLD_MAX:
             for event_id in events:
                 self._add_with_its_correlation(_THE_WEBHOOK, wanted=event_id)
+
+    def add_failed_deliveries(self) -> None:
+        messages = {
+            (row.queue, original_id(str(row.message_id)))
+            for source, row in self.rows.values()
+            if source in (MESSAGES, QUEUES)
+        }
+        for queue, message_id in messages:
+            self._add(_THE_FAILURES, queue=queue, original_message_id=message_id)
 
     def items(self) -> list[TimelineItem]:
         """All of it in time order; what happened at one instant by cause and effect."""

@@ -8,7 +8,7 @@ letters: what arrives later, or starts to match, is not touched.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,24 +19,29 @@ import sqlalchemy as sa
 from backend.actor import Action
 from backend.audit import PLATFORM_CHAIN
 from backend.db.engine import Database
-from backend.db.statements import TENANT, PlatformStatement, Statement
+from backend.db.statements import PlatformStatement, Statement
 from backend.errors import InvalidInput, StateConflict
 from backend.ids import new_id
 from backend.messaging.contracts import Queue
 from backend.messaging.transport import Transport
-from backend.support.access import AnyActor, may_see, require, scope_of, visible_rows
+from backend.support.access import AnyActor, require, scope_of
+from backend.support.claims import (
+    find_claims,
+    free_ones,
+    look_up,
+    refuse,
+    require_untouched,
+)
 from backend.support.editing import checked_edit
 from backend.support.executor import run_job
 from backend.support.groups import forget_counts
-from backend.support.items import ItemView, find_last_item, moment
+from backend.support.items import ItemView
 from backend.support.jobs import JobView, get_job, list_items
 from backend.support.letters import (
     LetterFilter,
     LetterKey,
     LetterSummary,
     get_letter,
-    gone,
-    look_at,
     matching,
 )
 from backend.support.models import (
@@ -48,18 +53,11 @@ from backend.support.models import (
     JobState,
 )
 from backend.support.progress import LEASE
-from backend.unit_of_work import Reader, UnitOfWork, read, run
+from backend.unit_of_work import UnitOfWork, read, run
 
 # Written in one transaction, for which everybody else waits: some tenths of a second.
 ITEMS_MAX = 10_000
-_AHEAD = 100
 
-_I = ITEMS.c
-_CLAIMS = sa.select(
-    _I.queue, _I.sequence_number, _I.message_id, _I.who, _I.kind, _I.claimed_at
-).where(_I.finished_at.is_(None), _I.queue == sa.bindparam("queue"))
-_CLAIMS_OWN = Statement(_CLAIMS.where(_I.tenant_id == TENANT))
-_CLAIMS_ALL = PlatformStatement(_CLAIMS)
 _ADD_JOB = Statement(sa.insert(JOBS))
 _ADD_ITEM = PlatformStatement(sa.insert(ITEMS))
 
@@ -242,16 +240,18 @@ def _start(
             raise InvalidInput.of("body", "only one message that is sent again can be edited")
         letter = get_letter(db, transport, actor, single.queue, single.sequence_number)
         body = checked_edit(actor, letter, body)
+    seen_at = db.clock()
     chosen = _choose(db, transport, actor, scope)
     if single is not None:
-        read(db, actor, _require_free, single, chosen)
+        if not chosen.letters:
+            read(db, actor, refuse, single)
     elif not chosen.letters:
         told = "; ".join(f"{count} {reason}" for reason, count in chosen.skipped)
         raise StateConflict(
             f"There is nothing to do{f': {told}' if told else ''}.", code="nothing_to_do"
         )
     _require_count(expected_count, len(chosen.letters))
-    job_id = run(db, actor, _write, kind, scope, chosen.letters, body, token)
+    job_id = run(db, actor, _write, kind, scope, chosen.letters, body, token, seen_at)
     forget_counts(transport)
     return job_id
 
@@ -266,33 +266,13 @@ def _require_count(expected: int, found: int) -> None:
         )
 
 
-def _require_free(reader: Reader, key: LetterKey, chosen: _Chosen) -> None:
-    """Raise what is to be told of a single letter that cannot be acted on."""
-    if chosen.letters:
-        return
-    claim = _claims(reader, [key.queue]).get(key)
-    if claim is not None:
-        raise _claimed(claim, reader.now)
-    raise gone(reader, key.queue, key.sequence_number, key.message_id)
-
-
-def _claimed(claim: Any, now: datetime) -> StateConflict:
-    doing = {JobKind.RESUBMIT: "sending it again"}.get(claim.kind, "discarding it")
-    return StateConflict(
-        f"{claim.who} has been {doing} since {moment(claim.claimed_at, now)}.",
-        code="already_claimed",
-        who=claim.who,
-        at=claim.claimed_at,
-    )
-
-
 def _choose(db: Database, transport: Transport, actor: AnyActor, scope: Scope) -> _Chosen:
     """The letters of a scope that are there and that nobody is at work on."""
     is_complete = True
     missing: list[LetterKey] = []
     found: list[LetterSummary] = []
     if isinstance(scope, Selected):
-        found, missing = _look_up(transport, actor, scope.keys)
+        found, missing = look_up(transport, actor, scope.keys)
     else:
         for seen in matching(transport, actor, scope.filter):
             if seen is None or len(found) == ITEMS_MAX:
@@ -301,66 +281,8 @@ def _choose(db: Database, transport: Transport, actor: AnyActor, scope: Scope) -
                     break
             else:
                 found.append(seen.summary)
-    letters, skipped = read(db, actor, _free_ones, found, missing)
+    letters, skipped = read(db, actor, free_ones, found, missing)
     return _Chosen(letters, skipped, is_complete)
-
-
-def _look_up(
-    transport: Transport, actor: AnyActor, keys: Iterable[LetterKey]
-) -> tuple[list[LetterSummary], list[LetterKey]]:
-    """Letters by their keys, in order, with few peeks where they lie close together."""
-    wanted: dict[Queue, dict[int, LetterKey]] = {}
-    for key in keys:
-        wanted.setdefault(key.queue, {})[key.sequence_number] = key
-    found, missing = [], []
-    for queue, by_number in wanted.items():
-        seen: dict[LetterKey, LetterSummary] = {}
-        numbers = sorted(by_number)
-        while numbers:
-            ahead = min(numbers[-1] - numbers[0] + 1, _AHEAD)
-            letters = transport.peek_dead_letters(queue, after=numbers[0] - 1, messages_max=ahead)
-            for letter in letters:
-                one = look_at(letter).summary
-                if by_number.get(one.sequence_number) == one.key and may_see(actor, one.tenant_id):
-                    seen[one.key] = one
-            reached = letters[-1].sequence_number if letters else numbers[-1]
-            numbers = [number for number in numbers if number > reached]
-        found += [seen[key] for _, key in sorted(by_number.items()) if key in seen]
-        missing += [key for _, key in sorted(by_number.items()) if key not in seen]
-    return found, missing
-
-
-def _free_ones(
-    reader: Reader, found: Sequence[LetterSummary], missing: Sequence[LetterKey]
-) -> tuple[list[LetterSummary], list[tuple[str, int]]]:
-    """Those that nobody has claimed, and of the others why they are left out."""
-    claims = _claims(reader, sorted({one.queue for one in found}))
-    reasons: Counter[str] = Counter()
-    free = []
-    for one in found:
-        claim = claims.get(one.key)
-        if claim is None:
-            free.append(one)
-        else:
-            since = moment(claim.claimed_at, reader.now)
-            reasons[f"in the hands of {claim.who} since {since}"] += 1
-    for key in missing:
-        item = find_last_item(reader, key.queue, key.sequence_number, key.message_id)
-        if item is not None and item.state is ItemState.DONE:
-            at = moment(item.changed_at, reader.now)
-            reasons[f"already handled by {item.who} at {at}"] += 1
-        else:
-            reasons["no longer among the dead letters"] += 1
-    return free, list(reasons.items())
-
-
-def _claims(reader: Reader, queues: Iterable[Queue]) -> dict[LetterKey, Any]:
-    """Who is at work on which letters of these queues."""
-    return {
-        LetterKey(queue, row.sequence_number, row.message_id): row
-        for queue in queues
-        for row in visible_rows(reader, _CLAIMS_OWN, _CLAIMS_ALL, queue=queue.value)
-    }
 
 
 def _write(
@@ -370,12 +292,13 @@ def _write(
     letters: Sequence[LetterSummary],
     body: str | None,
     token: UUID | None,
+    seen_at: datetime,
 ) -> UUID:
     """The job and its claims, unless somebody has claimed one of the letters meanwhile."""
-    claims = _claims(work, sorted({one.queue for one in letters}))
+    claims = find_claims(work, [one.key for one in letters])
     taken = [claims[one.key] for one in letters if one.key in claims]
-    if taken and len(letters) == 1:
-        raise _claimed(taken[0], work.now)
+    if len(letters) == 1:
+        require_untouched(work, letters[0].key, taken, seen_at=seen_at)
     _require_count(len(letters), len(letters) - len(taken))
     job_id = new_id()
     text = _described(scope, letters)

@@ -27,9 +27,9 @@ from backend.paging import (
     unknown_cursor,
 )
 from backend.support.access import AnyActor, json_object, require, visible_rows
+from backend.support.contents import body_text, pretty_json
 from backend.support.copies import queued_again
 from backend.support.items import moment
-from backend.support.letters import pretty_json
 from backend.support.models import ARCHIVE
 from backend.support.progress import next_copy_id, told_to
 from backend.unit_of_work import Reader, UnitOfWork, read, run
@@ -194,10 +194,9 @@ def get_archived(reader: Reader, archive_id: UUID) -> ArchivedDetail:
     """One discarded message. Raises NotFound (another tenant's too), NotAllowed."""
     row = _find(reader, archive_id)
     contents = json_object(row.body)
-    text = row.body.decode("utf-8", "backslashreplace")
     return ArchivedDetail(
         _head(row),
-        text if contents is None else pretty_json(contents),
+        body_text(row.body) if contents is None else pretty_json(contents),
         contents is not None,
         orjson.loads(row.properties),
     )

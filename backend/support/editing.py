@@ -26,7 +26,8 @@ from backend.messaging.envelope import (
 )
 from backend.payments.service import RecordPayment
 from backend.support.access import AnyActor, as_uuid, json_object, require
-from backend.support.letters import LetterDetail, pretty_json
+from backend.support.contents import pretty_json
+from backend.support.letters import LetterDetail
 
 # As much as a message may have on the smallest tier of Service Bus, with room for its properties.
 BODY_BYTES_MAX = 192 * 1024

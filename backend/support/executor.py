@@ -37,11 +37,11 @@ from backend.support.progress import (
     own_job,
     take_job,
 )
-from backend.unit_of_work import UnitOfWork, run
+from backend.unit_of_work import UnitOfWork, read, run
 
 _JOBS_MAX = 20  # looked up at once
 _HELD = "Another program holds this message just now; it is tried again."
-_HELD_TOO_LONG = "Another program kept holding this message; nothing was done."
+_HELD_TOO_LONG = "Another program kept holding this message; it was left alone."
 _ID_TOO_LONG = "The message's id is too long for a copy to have one that names it."
 _NOT_REMOVED = "The original could not be removed yet; it is tried again."
 
@@ -52,7 +52,7 @@ def run_due_jobs(db: Database, transport: Transport, stop: Callable[[], bool]) -
     """Run every job that is due and that nobody runs, until `stop()`; how many."""
     count = 0
     while not stop():
-        due = run(db, platform_system("support"), due_jobs, rows_max=_JOBS_MAX)
+        due = read(db, platform_system("support"), due_jobs, rows_max=_JOBS_MAX)
         taken = 0
         for job_id in due:
             if stop():
@@ -217,6 +217,8 @@ class _Run:
         notes = []
         busy: Busy | None = None
         for item, held in begun:
+            if self._stop():
+                break  # Whoever goes on finds them noted as begun.
             try:
                 held.remove()
             except LeaseLost:

@@ -10,6 +10,7 @@ from backend.db.engine import Database
 from backend.ids import new_id
 from backend.messaging.transport import Transport
 from backend.support.access import AnyActor, require
+from backend.support.contents import body_text
 from backend.support.letters import LetterFilter, Seen, matching
 from backend.unit_of_work import UnitOfWork, run
 
@@ -57,6 +58,6 @@ def _line(seen: Seen) -> bytes:
         "dead_at": one.dead_at,
         "properties": dict(letter.properties),
         # The text and not its JSON: what cannot be read is what somebody wants to look at.
-        "body": letter.body.decode("utf-8", "backslashreplace"),
+        "body": body_text(letter.body),
     }
     return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)

@@ -107,9 +107,9 @@ class ItemView:
             case ItemState.GONE:
                 return "It was no longer among the dead letters; nothing was done."
             case ItemState.CANCELLED:
-                return "Cancelled before anything was done."
+                return "Cancelled; it is still among the dead letters."
             case _:
-                return self.problem or "It failed; nothing was done."
+                return self.problem or "It failed; it is still among the dead letters."
 
 
 @dataclass(frozen=True, slots=True)

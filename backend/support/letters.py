@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,23 +19,17 @@ from backend.db.statements import PlatformStatement
 from backend.errors import InvalidInput, NotFound
 from backend.messaging.attempts import FailedDelivery, list_failed_deliveries
 from backend.messaging.contracts import Queue
-from backend.messaging.envelope import (
-    BadEnvelope,
-    UnknownMessageType,
-    read_envelope,
-    read_message,
-)
 from backend.messaging.lineage import original_id, resubmission_of
 from backend.messaging.transport import DeadLetter, Transport
 from backend.paging import checked_limit, unknown_cursor
 from backend.support.access import (
     AnyActor,
-    as_uuid,
     json_object,
     may_see,
     readable_tenant,
     require,
 )
+from backend.support.contents import body_text, links_of, pretty_json, problem_of
 from backend.support.items import (
     Handled,
     ItemView,
@@ -56,7 +49,6 @@ _PEEK_MAX = 250
 NONE = ""  # in a filter: letters that have no reason, or no readable type
 
 _NAME = PlatformStatement(sa.select(TENANTS.c.name).where(TENANTS.c.id == sa.bindparam("wanted")))
-_LINKED = ("invoice_id", "payment_id", "customer_id", "communication_id", "webhook_event_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +300,7 @@ def _contains(seen: Seen, text: str) -> bool:
     told = "\n".join(
         text or "" for text in (one.message_id, one.correlation_id, one.reason, one.description)
     )
-    return text in told.casefold() or text in _as_text(seen.letter.body).casefold()
+    return text in told.casefold() or text in body_text(seen.letter.body).casefold()
 
 
 def _queues(wanted: LetterFilter) -> Sequence[Queue]:
@@ -361,9 +353,9 @@ def _detail(reader: Reader, seen: Seen) -> LetterDetail:
     actor = reader.actor
     return LetterDetail(
         summary=summary,
-        body_text=_pretty(letter.body, seen.contents),
+        body_text=_shown(seen),
         is_json=seen.contents is not None,
-        problem=_problem(letter),
+        problem=problem_of(letter),
         properties=dict(letter.properties),
         attempts=list(
             list_failed_deliveries(
@@ -373,56 +365,15 @@ def _detail(reader: Reader, seen: Seen) -> LetterDetail:
                 tenant_id=actor.tenant_id if isinstance(actor, Actor) else None,
             )
         ),
-        links=_links(summary, seen.contents),
+        links=links_of(seen.contents, summary.correlation_id),
         history=list_items_of_original(reader, letter.queue, summary.original_message_id),
         digest=hashlib.sha256(letter.body).hexdigest(),
     )
 
 
-def _problem(letter: DeadLetter) -> str | None:
-    try:
-        message = read_message(read_envelope(letter.body))
-    except (BadEnvelope, UnknownMessageType) as error:
-        return str(error)
-    if message.queue is not letter.queue:
-        return f"{message.message_type} belongs into the queue {message.queue}"
-    return None
-
-
-def _links(summary: LetterSummary, contents: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """What the letter is about: ids in its payload, and the correlation id they share."""
-    found: dict[tuple[str, str], None] = {}
-    payload = (contents or {}).get("payload")
-    parts: list[Any] = [payload]
-    if isinstance(payload, dict):
-        command = payload.get("command")
-        parts.append(command)
-        if isinstance(command, dict) and isinstance(command.get("allocations"), list):
-            parts += command["allocations"]
-    for part in parts:
-        if isinstance(part, dict):
-            for name in _LINKED:
-                value = as_uuid(part.get(name))
-                if value is not None:
-                    found[name.removesuffix("_id"), str(value)] = None
-    if summary.correlation_id:
-        found["correlation", summary.correlation_id] = None
-    return list(found)
-
-
-def _pretty(body: bytes, contents: dict[str, Any] | None) -> str:
-    if contents is None:
-        return _as_text(body)
-    return pretty_json(contents)
-
-
-def pretty_json(contents: dict[str, Any]) -> str:
-    """A JSON object as people read and edit it: two spaces, one field a line, any script."""
-    return json.dumps(contents, indent=2, ensure_ascii=False)
-
-
-def _as_text(body: bytes) -> str:
-    return body.decode("utf-8", "backslashreplace")
+def _shown(seen: Seen) -> str:
+    contents = seen.contents
+    return body_text(seen.letter.body) if contents is None else pretty_json(contents)
 
 
 def _text_of(contents: dict[str, Any] | None, name: str) -> str | None:

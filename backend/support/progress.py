@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ from backend.support.models import (
     JobState,
 )
 from backend.tenants.models import TENANTS
-from backend.unit_of_work import UnitOfWork
+from backend.unit_of_work import Reader, UnitOfWork
 
 LEASE = timedelta(seconds=30)  # a killed worker's job is taken up by another within a minute
 # Of one transaction, and of one look at a wish to cancel.
@@ -60,6 +60,7 @@ _DUE = PlatformStatement(
     sa.select(_J.id)
     .where(
         _IS_OPEN,
+        # No pause lasts longer than until the latest: the clock was set back.
         sa.or_(_J.due_at <= _NOW, _J.due_at > sa.bindparam("latest", type_=_INSTANT)),
         _LEASE_FREE,
     )
@@ -87,7 +88,14 @@ _LET_GO = PlatformStatement(
 )
 _JOB = PlatformStatement(
     sa.select(
-        _J.id, _J.kind, _J.who, _J.user_id, _J.correlation_id, _J.setbacks, _J.cancel_asked_at
+        _J.id,
+        _J.kind,
+        _J.who,
+        _J.user_id,
+        _J.correlation_id,
+        _J.setbacks,
+        _J.cancel_asked_at,
+        _J.cancelled_by,
     ).where(_THE_JOB)
 )
 _NEXT = PlatformStatement(
@@ -203,13 +211,13 @@ class Note:
     tries: int = 0
 
 
-def due_jobs(work: UnitOfWork, *, rows_max: int) -> list[UUID]:
+def due_jobs(reader: Reader, *, rows_max: int) -> list[UUID]:
     """Jobs that are due and that nobody runs."""
-    rows = work.rows(
+    rows = reader.rows(
         _DUE,
-        now=work.now,
-        until=work.now + LEASE,
-        latest=work.now + timedelta(seconds=PAUSE_SECONDS_MAX),
+        now=reader.now,
+        until=reader.now + LEASE,
+        latest=reader.now + timedelta(seconds=PAUSE_SECONDS_MAX),
         rows_max=rows_max,
     )
     return [row.id for row in rows]
@@ -264,6 +272,9 @@ def note(work: UnitOfWork, job: Job, notes: Sequence[Note]) -> None:
 def cancel_waiting(work: UnitOfWork, job_id: UUID) -> None:
     """End every item of a job of which nothing is begun."""
     job = _load(work, job_id, job_id)
+    cancelled_by = work.one(_JOB, of_job=job_id).cancelled_by
+    # Whoever cancelled has decided it, not who began.
+    job = replace(job, who=cancelled_by, user_id=None) if cancelled_by != job.who else job
     after = 0
     while rows := work.rows(_NEXT, of_job=job_id, after=after, rows_max=CHUNK_MAX * 10):
         after = rows[-1].row_id
@@ -374,7 +385,7 @@ def _data(job: Job, one: Note) -> str:
         "message_type": item.message_type,
         "message_id": item.message_id,
         "sequence_number": item.sequence_number,
-        "copy_message_id": item.copy_message_id,
+        "copy_message_id": item.copy_message_id if one.state is ItemState.SENT else None,
         "archive_id": one.archive_id,
         "is_edited": item.body is not None,
         "problem": one.problem,

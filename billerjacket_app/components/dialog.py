@@ -53,8 +53,13 @@ def form_dialog(
     lead: Any = "",
     dismiss: str = "Cancel",
     large: bool = False,
+    blocked: Any = False,
+    working: str = "Working…",
 ) -> rx.Component:
-    """A dialog with a form; a refusal is shown in it, and what was typed stays."""
+    """A dialog with a form; a refusal is shown in it, and what was typed stays.
+
+    While `blocked`, the verb cannot be pressed; the content says why.
+    """
     return dialog(
         state,
         name,
@@ -65,10 +70,10 @@ def form_dialog(
             rx.el.div(
                 basic.button(dismiss, on_click=state.close_dialog),
                 basic.button(
-                    rx.cond(state.busy, "Working…", verb),
+                    rx.cond(state.busy, working, verb),
                     type="submit",
                     kind=kind,
-                    disabled=state.busy,
+                    disabled=state.busy | blocked,
                     data_testid=f"confirm-{name}",
                 ),
                 class_name="foot",

@@ -32,7 +32,10 @@ _NAVIGATION = (
     ("activity", "Activity", "activity", routes.ACTIVITY),
 )
 # For those who may use the support tools.
+_DEAD_LETTERS = ("dead-letters", "Dead letters", "octagon-alert", routes.DEAD_LETTERS)
+# For those of them who have a business.
 _SUPPORT = (
+    _DEAD_LETTERS,
     ("webhooks", "Webhooks", "webhook", routes.WEBHOOKS),
     ("trace", "Trace", "route", routes.TRACE),
 )
@@ -144,8 +147,17 @@ def _side(section: str) -> rx.Component:
         ),
         rx.el.div(
             rx.el.nav(
-                rx.el.ul(*(_nav_item(item, section) for item in _NAVIGATION)),
-                _nav_group(SessionState.is_support, "Support", _SUPPORT, section),
+                # The platform's own people have no business whose pages they could open.
+                rx.cond(
+                    SessionState.is_platform,
+                    rx.fragment(),
+                    rx.el.ul(*(_nav_item(item, section) for item in _NAVIGATION)),
+                ),
+                rx.cond(
+                    SessionState.is_platform,
+                    _nav_group(SessionState.is_support, "Support", (_DEAD_LETTERS,), section),
+                    _nav_group(SessionState.is_support, "Support", _SUPPORT, section),
+                ),
                 _nav_group(SessionState.is_admin, "Admin", _ADMIN, section),
                 aria_label="Main",
             ),

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import reflex as rx
@@ -29,12 +29,18 @@ SKELETON_ROWS = 8
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its key, its heading, whether it holds figures, and the sort key it offers."""
+    """A column: its key, its heading, whether it holds figures, and the sort key it offers.
+
+    `control` stands in the heading instead of the label: the box that chooses every row.
+    `only_if` is a Var: without it the column is not shown (its cells must ask the same).
+    """
 
     key: str
     label: str
     numeric: bool = False
     sort: str = ""
+    control: rx.Component | None = None
+    only_if: Any = None
 
 
 def row_header(*content: Any, **props: Any) -> rx.Component:
@@ -68,15 +74,21 @@ def data_table(
     clear_href: Any = "",
     noun: str = "rows",
     foot: rx.Component | None = None,
+    row_class: Callable[[Any], Any] | None = None,
 ) -> rx.Component:
     """See the top of this file."""
+
+    def shown(row: Any) -> rx.Component:
+        look = row_class(row) if row_class else ""
+        return rx.el.tr(*render(row), class_name=look, data_testid=row_testid)
+
     body = rx.match(
         state.view,
         ("loading", _skeleton(len(columns))),
         ("failed", _span(len(columns), states.failure(state.problem, state.load))),
         rx.cond(
             rows.length() > 0,
-            rx.foreach(rows, lambda row: rx.el.tr(*render(row), data_testid=row_testid)),
+            rx.foreach(rows, shown),
             _span(
                 len(columns),
                 rx.cond(filtered, states.no_match(clear_href, noun=noun), empty),
@@ -118,6 +130,11 @@ def scroll_box(content: rx.Component, *, label: Any) -> rx.Component:
 
 
 def _heading(column: Column, state: Any) -> rx.Component:
+    if column.only_if is not None:
+        column, asked = replace(column, only_if=None), column.only_if
+        return rx.cond(asked, _heading(column, state), rx.fragment())
+    if column.control is not None:
+        return rx.el.td(column.control, class_name="pick")
     class_name = "num" if column.numeric else ""
     if not column.label:
         return rx.el.td()

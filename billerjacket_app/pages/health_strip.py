@@ -63,7 +63,7 @@ def strip_of(health: Health) -> Strip:
     """The strip as text. What a queue did not tell is not added up: the sum is then unknown."""
     depths = [queue.depth for queue in health.queues if queue.depth is not None]
     all_known = len(depths) == len(health.queues)
-    is_exact = all(depth.is_exact for depth in depths)
+    is_exact = all(queue.is_exact for queue in health.queues)
     waiting = sum(queue.waiting or 0 for queue in health.queues)
     later = sum(depth.scheduled for depth in depths)
     dead = sum(depth.dead for depth in depths)
@@ -89,7 +89,7 @@ def strip_of(health: Health) -> Strip:
 
 def _row(now: datetime, queue: QueueHealth) -> QueueRow:
     depth = queue.depth
-    is_exact = depth is None or depth.is_exact
+    is_exact = queue.is_exact
     return QueueRow(
         name=queue.queue.value,
         waiting=_figure(queue.waiting, is_exact),
@@ -225,7 +225,7 @@ def _dead() -> rx.Component:
     return rx.cond(
         SessionState.is_support,
         basic.link(
-            number, href=routes.dead_letters(), aria_label=HealthState.strip.dead + " dead letters"
+            number, href=routes.dead_letters(), aria_label="Dead letters: " + HealthState.strip.dead
         ),
         number,
     )

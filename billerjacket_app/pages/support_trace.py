@@ -182,7 +182,7 @@ class TraceState(PageState, rx.State):
 def _search() -> rx.Component:
     state = TraceState
     return rx.el.div(
-        rx.form(
+        rx.el.form(
             forms.field(
                 "id",
                 "Id",
@@ -204,6 +204,7 @@ def _search() -> rx.Component:
             ),
             basic.button(basic.icon("route", size=14), "Trace", type="submit", kind="primary"),
             on_submit=state.find,
+            reset_on_submit=False,
             role="search",
             class_name="filters wide-search",
         ),
@@ -249,20 +250,21 @@ def _unknown() -> rx.Component:
 
 def _found() -> rx.Component:
     state = TraceState
-    return rx.el.div(
-        rx.cond(
-            state.mentioned.length() > 0,
-            rx.el.div(
-                rx.el.span("About", class_name="muted"),
-                rx.foreach(state.mentioned, lambda it: basic.link(it.label, href=it.href)),
-                class_name="row",
-                data_testid="trace-about",
-            ),
-            rx.fragment(),
+    about = rx.cond(
+        state.mentioned.length() > 0,
+        rx.el.div(
+            rx.el.span("About", class_name="muted"),
+            rx.foreach(state.mentioned, lambda it: basic.link(it.label, href=it.href)),
+            class_name="row",
+            data_testid="trace-about",
         ),
+        rx.fragment(),
+    )
+    return basic.section(
+        "What happened, newest first",
         basic.card(timeline(state.days)),
         filters.pager(state.pager),
-        class_name="sec",
+        aside=about,
     )
 
 

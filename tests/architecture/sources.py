@@ -16,6 +16,7 @@ BUSINESS = (
     "payments",
     "ledger",
     "dunning",
+    "health",
     "communications",
     "reporting",
     "identity",

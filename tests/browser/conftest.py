@@ -30,10 +30,14 @@ from backend import migrate
 from backend.actor import Actor, Role, platform_system
 from backend.db.engine import Database
 from backend.identity.users import CreateUser, create_user, hash_new_password
+from backend.invoices.queries import InvoiceView
+from backend.messaging.embedded import EmbeddedTransport
 from backend.onboarding import create_tenant
 from backend.tenants.service import CreateTenant
 from backend.unit_of_work import run
 from billerjacket_app.build import build_if_changed, serve_command, serve_environment
+from tests.browser.dead_letters import DeadLettersScreen, Quiet, fill
+from tests.browser.screens import wait_until_ready
 from tests.factories import actor_in
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,12 +85,18 @@ class World:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A database with people in it, and the app and the worker serving it."""
+    with run_world(tmp_path_factory.mktemp("world")) as made:
+        yield made
+
+
+@contextmanager
+def run_world(folder: Path, **settings: str) -> Iterator[World]:
+    """A world of its own in a folder; `settings` are more of its environment."""
     build_if_changed()
-    folder = tmp_path_factory.mktemp("world")
     url = f"sqlite:///{folder / 'world.db'}"
     db = Database(url)
     migrate.upgrade(db)
-    made = _populate(db)
+    made = populate(db)
     port = _free_port()
     made.url = f"http://localhost:{port}"
     made.environment = {
@@ -96,6 +106,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         "BILLERJACKET_SECRET_KEY": "only for the tests of the browser",
         "BILLERJACKET_PUBLIC_URL": made.url,
         "PYTHONPATH": str(ROOT),
+        **settings,
     }
     log = (folder / "server.log").open("w")
     app = _start(serve_command("127.0.0.1", port), made.environment, log)
@@ -129,6 +140,11 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def sign_in(world: World, chromium: Browser) -> Callable[[str], StorageState]:
     """The stored sign-in of a role, made by the real form once."""
+    return kept_sign_ins(chromium, world)
+
+
+def kept_sign_ins(chromium: Browser, world: World) -> Callable[[str], StorageState]:
+    """Gives the stored sign-in of a role in this world."""
     kept: dict[str, StorageState] = {}
 
     def stored(role: str) -> StorageState:
@@ -147,6 +163,7 @@ def sign_in(world: World, chromium: Browser) -> Callable[[str], StorageState]:
 
 
 Opener = Callable[..., Page]
+LettersOpener = Callable[..., DeadLettersScreen]
 
 
 @pytest.fixture
@@ -159,6 +176,15 @@ def open_page(
     process of the app. What goes wrong in any of the
     pages fails the test at its end; `allow` names texts of console errors that are expected.
     """
+    with opening(chromium, world, sign_in) as opened:
+        yield opened
+
+
+@contextmanager
+def opening(
+    chromium: Browser, world: World, sign_in: Callable[[str], StorageState]
+) -> Iterator[Opener]:
+    """What `open_page` does, in this world."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
     allowed: list[str] = []
@@ -201,12 +227,44 @@ def open_page(
     assert not unexpected, unexpected
 
 
-def wait_until_ready(page: Page) -> None:
-    """Until the page's State is loaded, its handlers are done, and its fonts are there."""
-    page.locator('#ready[data-hydrated="true"]:not([data-view="loading"])').wait_for(
-        state="attached"
-    )
-    page.evaluate("document.fonts.ready.then(() => true)")
+@pytest.fixture(scope="session")
+def quiet(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quiet]:
+    """The app on a database that no worker works on: a test does what a worker would."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('quiet') / 'quiet.db'}"
+    with closing(Database(url)) as db:
+        migrate.upgrade(db)
+        made = populate(db)
+        made.environment = world.environment | {"BILLERJACKET_DATABASE_URL": url}
+        with served(made) as app, closing(EmbeddedTransport(db)) as transport:
+            made.url = app.url
+            yield Quiet(made, transport)
+
+
+@pytest.fixture(scope="session")
+def gallery(quiet: Quiet) -> InvoiceView:
+    """Dead letters of every kind; the invoice that its payments are for."""
+    return fill(quiet)
+
+
+@pytest.fixture(scope="session")
+def sign_in_quiet(quiet: Quiet, chromium: Browser) -> Callable[[str], StorageState]:
+    """As `sign_in`, on the quiet database."""
+    return kept_sign_ins(chromium, quiet.world)
+
+
+@pytest.fixture
+def open_dlq(
+    quiet: Quiet, chromium: Browser, sign_in_quiet: Callable[[str], StorageState]
+) -> Iterator[LettersOpener]:
+    """As `open_page`, on the quiet database; the dead letters, by somebody of support."""
+    with opening(chromium, quiet.world, sign_in_quiet) as opened:
+
+        def opened_letters(
+            path: str = "/support/dlq", *, role: str = "support"
+        ) -> DeadLettersScreen:
+            return DeadLettersScreen(opened(path, role=role))
+
+        yield opened_letters
 
 
 def screenshot(page: Page, name: str) -> Path:
@@ -217,7 +275,8 @@ def screenshot(page: Page, name: str) -> Path:
     return path
 
 
-def _populate(db: Database) -> World:
+def populate(db: Database) -> World:
+    """Two businesses, and people of every role who may sign in with PASSWORD."""
     system = platform_system("test")
     tenant = run(db, system, create_tenant, CreateTenant("Ridge Roofing", time_zone=TIME_ZONE))
     other = run(db, system, create_tenant, CreateTenant("Northwind Heating"))

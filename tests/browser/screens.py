@@ -12,6 +12,14 @@ from playwright.sync_api import Locator, Page, expect
 LIVE_MS_MAX = 15_000
 
 
+def wait_until_ready(page: Page) -> None:
+    """Until the page's State is loaded, its handlers are done, and its fonts are there."""
+    page.locator('#ready[data-hydrated="true"]:not([data-view="loading"])').wait_for(
+        state="attached"
+    )
+    page.evaluate("document.fonts.ready.then(() => true)")
+
+
 @dataclass
 class Screen:
     """What every page has."""

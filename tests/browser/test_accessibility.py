@@ -45,6 +45,9 @@ ADDRESSES = (
     "/payments",
     "/payments/{payment}",
     "/mailbox",
+    "/support/trace",
+    "/support/trace?id={overdue}",
+    "/support/trace?id=no-such-id",
 )
 # Address, the button that opens something, and the role of what opens.
 OPENED = (

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from backend.actor import Actor
 from backend.dunning.service import request_evaluation
 from backend.invoices.overdue import sweep_overdue
+from backend.messaging.contracts import Queue
 from backend.unit_of_work import run
-from tests.browser.conftest import Opener, World, screenshot
+from tests.browser.conftest import (
+    Opener,
+    World,
+    kept_sign_ins,
+    opening,
+    run_world,
+    screenshot,
+)
 from tests.browser.screens import (
     LIVE_MS_MAX,
     CustomersScreen,
@@ -22,6 +32,8 @@ from tests.browser.screens import (
     MailboxScreen,
     PaymentScreen,
 )
+from tests.emulator import Counts, Emulator
+from tests.factories import raw_rows
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +41,41 @@ pytestmark = pytest.mark.browser
 def test_an_invoice_is_sent_paid_in_part_chased_paid_off_and_explained(
     world: World, open_page: Opener
 ):
+    main_job(world, open_page)
+
+
+@pytest.fixture
+def broker() -> Iterator[Emulator]:
+    with Emulator() as broker:
+        yield broker
+
+
+@pytest.fixture
+def world_on_service_bus(broker: Emulator, tmp_path: Path) -> Iterator[World]:
+    setting = {"BILLERJACKET_SERVICEBUS_CONNECTION_STRING": broker.connection_string}
+    with run_world(tmp_path, **setting) as world:
+        yield world
+
+
+@pytest.fixture
+def open_on_service_bus(world_on_service_bus: World, chromium: Browser) -> Iterator[Opener]:
+    sign_in = kept_sign_ins(chromium, world_on_service_bus)
+    with opening(chromium, world_on_service_bus, sign_in) as opened:
+        yield opened
+
+
+def test_the_same_on_service_bus_by_one_setting(
+    broker: Emulator, world_on_service_bus: World, open_on_service_bus: Opener
+):
+    main_job(world_on_service_bus, open_on_service_bus)
+
+    db = world_on_service_bus.db
+    assert {queue: broker.counts(queue) for queue in Queue} == dict.fromkeys(Queue, Counts())
+    assert raw_rows(db, "SELECT count(*) FROM outbox WHERE sent_at IS NULL") == [(0,)]
+    assert raw_rows(db, "SELECT count(*) FROM queue_messages") == [(0,)]
+
+
+def main_job(world: World, open_page: Opener) -> None:
     page = open_page("/customers", role="finance")
     customers = CustomersScreen(page)
     customers.add("Harbor Dental Group", "ap@harbor.example")

@@ -47,7 +47,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self.host.connections.add(self)
+        self.host.connected(self)
         self._heard_at = self.host.loop.time()
         self._watch_idleness()
 
@@ -108,6 +108,11 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             self._transport = None
 
+    def detach_all(self, entity: str) -> None:
+        """Detach the links of the queues whose name ends so."""
+        for session in self._sessions.values():
+            session.detach_all(entity)
+
     # Idleness.
 
     def _watch_idleness(self) -> None:
@@ -125,7 +130,7 @@ class Connection(asyncio.Protocol):
     # Frames.
 
     def _on_header(self, header: bytes) -> None:
-        self.send(header)
+        self.send(header if header == SASL_HEADER else AMQP_HEADER)
         if header == SASL_HEADER:
             mechanisms = Array(map(Symbol, MECHANISMS))
             self.send(write_frame(Code.SASL_MECHANISMS, [mechanisms], kind=SASL))

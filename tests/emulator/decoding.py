@@ -34,13 +34,26 @@ _U32_TWICE = Struct(">II")
 def decode(buffer: bytes, at: int = 0) -> tuple[Any, int]:
     """The value at a place, and the place after it. Raises DecodeError."""
     try:
-        return _READERS[buffer[at]](buffer, at + 1)
+        value, end = _READERS[buffer[at]](buffer, at + 1)
+        if end > len(buffer):
+            raise IndexError("cut off")
+        return value, end
     except (KeyError, IndexError, ValueError, TypeError, struct.error) as fault:
         raise DecodeError(f"no AMQP value at byte {at}: {fault!r}") from fault
 
 
 def end_of(buffer: bytes, at: int) -> int:
-    """The place after the value at a place, without reading what has a length."""
+    """The place after the value at a place, without reading it. Raises DecodeError."""
+    try:
+        end = _skip(buffer, at)
+    except (KeyError, IndexError, struct.error) as fault:
+        raise DecodeError(f"no AMQP value at byte {at}: {fault!r}") from fault
+    if end > len(buffer):
+        raise DecodeError(f"cut off after byte {at}")
+    return end
+
+
+def _skip(buffer: bytes, at: int) -> int:
     constructor = buffer[at]
     kind = constructor >> 4
     if kind in (0xA, 0xC, 0xE):
@@ -48,7 +61,7 @@ def end_of(buffer: bytes, at: int) -> int:
     if kind in (0xB, 0xD, 0xF):
         return at + 5 + _U32.unpack_from(buffer, at + 1)[0]
     if constructor == 0:
-        return end_of(buffer, end_of(buffer, at + 1))
+        return _skip(buffer, _skip(buffer, at + 1))
     return at + 1 + _WIDTHS[kind]
 
 
@@ -140,6 +153,8 @@ def _read_long_map(buffer: bytes, at: int) -> tuple[dict[Any, Any], int]:
 
 
 def _elements(buffer: bytes, at: int, count: int) -> tuple[Array, int]:
+    if count > len(buffer):
+        raise ValueError(f"{count} elements in {len(buffer)} bytes")
     descriptor = None
     described = buffer[at] == 0
     if described:

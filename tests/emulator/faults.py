@@ -28,17 +28,19 @@ class _Switch:
 class Faults:
     """The switches of one emulator.
 
-    The three functions are what the emulator does about its connections and its door; each is
+    The functions are what the emulator does about its connections and its door; each is
     done when it returns.
     """
 
     def __init__(
         self,
         cut: Callable[[], None],
+        detach: Callable[[str], None],
         shut: Callable[[float | None], None],
         reopen: Callable[[], None],
     ) -> None:
         self._cut = cut
+        self._detach = detach
         self._shut = shut
         self._reopen = reopen
         self._lock = threading.Lock()
@@ -109,6 +111,10 @@ class Faults:
         The client tries again, also by way of the queue's management: `times=None` fails them all.
         """
         self._set("fail settle", _Switch(times, probability, entity, how))
+
+    def detach_links(self, entity: str = "") -> None:
+        """Detach the links to queues and their management with amqp:link:detach-forced, now."""
+        self._detach(entity)
 
     def refuse_links(self, entity: str = "", times: int | None = 1) -> None:
         """Detach links as soon as they are attached, with amqp:internal-error."""

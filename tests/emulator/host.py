@@ -32,7 +32,7 @@ class Host:
         self.idle_seconds = idle_seconds
         self.message_size_max = MESSAGE_SIZE_MAX
         self.connections: set[Connection] = set()
-        self.connections_most = 0
+        self.most_connections = 0
         self.port = 0
         self._server: asyncio.Server | None = None
         self._closed_door: socket.socket | None = None
@@ -62,6 +62,16 @@ class Host:
         """Cut all connections."""
         for connection in list(self.connections):
             connection.abort()
+
+    def connected(self, connection: Connection) -> None:
+        """One more client."""
+        self.connections.add(connection)
+        self.most_connections = max(self.most_connections, len(self.connections))
+
+    def detach_all(self, entity: str) -> None:
+        """Detach all links of the queues whose name ends so."""
+        for connection in self.connections:
+            connection.detach_all(entity.lower())
 
     async def shut(self, seconds: float | None) -> None:
         """Cut all connections and refuse new ones, for so long or until `reopen`."""

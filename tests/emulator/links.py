@@ -19,11 +19,12 @@ _CREDIT = 1000
 
 
 class Link:
-    """One link of a session."""
+    """One link of a session. `name` is the queue's it belongs to, or the node's."""
 
-    def __init__(self, session: Session, handle: int) -> None:
+    def __init__(self, session: Session, handle: int, name: str) -> None:
         self.session = session
         self.handle = handle
+        self.name = name
 
     def attached(self) -> None:
         """The client has been told of the link."""
@@ -41,8 +42,8 @@ class Link:
 class _Incoming(Link):
     """A link on which the client sends; puts the parts of a message together."""
 
-    def __init__(self, session: Session, handle: int, delivery_count: int) -> None:
-        super().__init__(session, handle)
+    def __init__(self, session: Session, handle: int, name: str, delivery_count: int) -> None:
+        super().__init__(session, handle, name)
         self._delivery_count = delivery_count
         self._credit = 0
         self._parts: list[bytes] = []
@@ -81,13 +82,13 @@ class SenderLink(_Incoming):
     """A client's sender to a queue."""
 
     def __init__(self, session: Session, handle: int, queue: Queue, delivery_count: int) -> None:
-        super().__init__(session, handle, delivery_count)
+        super().__init__(session, handle, queue.name, delivery_count)
         self._queue = queue
 
     def on_message(
         self, delivery_id: int, payload: bytes, message_format: int, settled: bool
     ) -> None:
-        host, name = self.session.host, self._queue.name
+        host, name = self.session.host, self.name
         if len(payload) > host.message_size_max:
             condition = "amqp:link:message-size-exceeded"
             answer = rejected(error(condition, f"{len(payload)} bytes are too many."))
@@ -115,8 +116,7 @@ class RequestLink(_Incoming):
     def __init__(
         self, session: Session, handle: int, path: str, queue: Queue | None, delivery_count: int
     ) -> None:
-        super().__init__(session, handle, delivery_count)
-        self._path = path
+        super().__init__(session, handle, path, delivery_count)
         self._queue = queue
 
     def on_message(
@@ -130,14 +130,14 @@ class RequestLink(_Incoming):
         if not settled:
             self.session.confirm(delivery_id, accepted())
         if answer is not None:
-            self.session.answer(self._path, answer)
+            self.session.answer(self.name, answer)
 
 
 class _Outgoing(Link):
     """A link on which the client receives, as far as its credit reaches."""
 
-    def __init__(self, session: Session, handle: int) -> None:
-        super().__init__(session, handle)
+    def __init__(self, session: Session, handle: int, name: str) -> None:
+        super().__init__(session, handle, name)
         self.credit = 0
         self._delivery_count = 0
 
@@ -166,7 +166,7 @@ class ReceiverLink(_Outgoing):
     """A client's receiver of a queue."""
 
     def __init__(self, session: Session, handle: int, queue: Queue, *, settled: bool) -> None:
-        super().__init__(session, handle)
+        super().__init__(session, handle, queue.name)
         self.queue = queue
         self._settled = settled
         self.is_closed = False
@@ -199,8 +199,7 @@ class AnswerLink(_Outgoing):
     """A client's link to a node's answers."""
 
     def __init__(self, session: Session, handle: int, path: str) -> None:
-        super().__init__(session, handle)
-        self.path = path
+        super().__init__(session, handle, path)
         self._answers: deque[bytes] = deque()
         self._number = 0
 

@@ -54,6 +54,9 @@ def answer(session: Session, queue: Queue | None, payload: bytes) -> bytes | Non
         return None
     except _Refused as refusal:
         return _refusal(message_id, refusal)
+    except (KeyError, TypeError, AttributeError) as fault:
+        wrong = _Refused(_BAD, "amqp:invalid-field", f"{operation} without what it needs: {fault}")
+        return _refusal(message_id, wrong)
     except LockLost:
         lost = "The lock supplied is invalid. Either the lock expired, or the message is gone."
         return _refusal(message_id, _Refused(_GONE, "com.microsoft:message-lock-lost", lost))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -38,6 +38,16 @@ class Seen:
     subject: str | None = None
     correlation_id: str | None = None
     properties: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is a dead letter."""
+        return self.properties.get("DeadLetterReason")
+
+    @property
+    def description(self) -> str | None:
+        """What was said about that."""
+        return self.properties.get("DeadLetterErrorDescription")
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ class Emulator:
         self._broker = Broker(tuple(queues), self._clock, rules)
         self.faults = Faults(
             cut=lambda: self.run(self._host.abort_all),
+            detach=lambda entity: self.run(lambda: self._host.detach_all(entity)),
             shut=lambda seconds: self._wait_for(self._host.shut(seconds)),
             reopen=lambda: self._wait_for(self._host.reopen()),
         )
@@ -178,8 +189,12 @@ class Emulator:
         return Counts(**found, dead=len(queue.dead_letters or ()))
 
     def connections(self) -> int:
-        """How many clients are connected."""
+        """How many clients are connected; each sender and receiver of the SDK is one."""
         return self.run(lambda: len(self._host.connections))
+
+    def most_connections(self) -> int:
+        """How many have been connected at the same time, so far."""
+        return self.run(lambda: self._host.most_connections)
 
     # A hand in it.
 
@@ -194,9 +209,16 @@ class Emulator:
         properties: dict[str, Any] | None = None,
         count: int = 1,
     ) -> list[int]:
-        """Queue messages without a client, all alike; gives their sequence numbers."""
-        raw = _written(body, message_id, subject, correlation_id, properties)
-        return self.run(lambda: [self._queue(queue).put(Content(raw)) for _ in range(count)])
+        """Queue messages without a client; gives their sequence numbers.
+
+        Where there are several and a message id is given, each gets its number added: id-0, id-1 …
+        """
+
+        def put_all() -> list[int]:
+            written = _written(count, body, message_id, subject, correlation_id, properties)
+            return [self._queue(queue).put(content) for content in written]
+
+        return self.run(put_all)
 
     def put_dead(
         self,
@@ -214,25 +236,23 @@ class Emulator:
     ) -> list[int]:
         """Put messages among the dead letters of a queue; gives their sequence numbers.
 
-        Where there are several and a message id is given, each gets its number added: id-0, id-1 …
+        Ids are numbered as by `put`.
         """
 
-        def bury() -> list[int]:
+        def bury_all() -> list[int]:
             alive = self._queue(queue)
             assert alive.dead_letters is not None
             numbers = []
-            for index in range(count):
-                own_id = f"{message_id}-{index}" if message_id and count > 1 else message_id
-                raw = _written(body, own_id, subject, correlation_id, properties)
-                message = Stored(Content(raw), alive.next_number(), self._clock())
+            for content in _written(count, body, message_id, subject, correlation_id, properties):
+                content.set_application_property("DeadLetterReason", reason)
+                content.set_application_property("DeadLetterErrorDescription", description)
+                message = Stored(content, alive.next_number(), self._clock())
                 message.delivery_count = delivery_count
-                message.content.set_application_property("DeadLetterReason", reason)
-                message.content.set_application_property("DeadLetterErrorDescription", description)
                 alive.dead_letters.bury(message)
                 numbers.append(message.sequence_number)
             return numbers
 
-        return self.run(bury)
+        return self.run(bury_all)
 
     def clear(self) -> None:
         """Empty all queues. Clients stay connected; what they hold, they hold no more."""
@@ -253,19 +273,23 @@ _STATES = {State.ACTIVE: "ready", State.DEFERRED: "deferred", State.SCHEDULED: "
 
 
 def _written(
+    count: int,
     body: bytes,
     message_id: str | None,
     subject: str | None,
     correlation_id: str | None,
     properties: dict[str, Any] | None,
-) -> bytes:
-    return write_message(
-        body,
-        message_id=message_id,
-        subject=subject,
-        correlation_id=correlation_id,
-        application_properties=properties,
-    )
+) -> Iterator[Content]:
+    for index in range(count):
+        yield Content(
+            write_message(
+                body,
+                message_id=f"{message_id}-{index}" if message_id and count > 1 else message_id,
+                subject=subject,
+                correlation_id=correlation_id,
+                application_properties=properties,
+            )
+        )
 
 
 def _seen(message: Stored) -> Seen:

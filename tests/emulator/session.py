@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # More transfers than a client ever has under way; the links' credit is what holds it back.
 _WINDOW = 2**31 - 1
-_ADDRESS = 0
 
 
 class Session:
@@ -32,7 +31,7 @@ class Session:
         self.connection = connection
         self.host = connection.host
         self.channel = channel
-        self.unsettled: dict[int, tuple[Queue, bytes]] = {}
+        self.unsettled: dict[int, tuple[int, Queue, bytes]] = {}
         self._links: dict[int, Link] = {}
         self._next_incoming = fields[1] or 0
         self._next_outgoing = 0
@@ -46,6 +45,14 @@ class Session:
         for link in self._links.values():
             link.close()
         self._links.clear()
+
+    def detach_all(self, entity: str) -> None:
+        """Detach the links of the queues whose name ends so, as from one that is idle too long."""
+        idle = error("amqp:link:detach-forced", "Told to detach it.")
+        for handle, link in list(self._links.items()):
+            if link.name.lower().endswith(entity):
+                self._drop(handle)
+                self.send(Code.DETACH, [Uint(handle), True, idle])
 
     def on_performative(self, code: int, fields: list[Any], payload: bytes) -> None:
         """Anything on this session's channel. Raises KeyError for an unknown link."""
@@ -61,9 +68,16 @@ class Session:
             self._on_flow(fields)
         elif code == Code.ATTACH:
             self._on_attach(fields)
-        elif code == Code.DETACH:
-            self._links.pop(fields[0]).close()
+        elif code == Code.DETACH and fields[0] in self._links:
+            self._drop(fields[0])
             self.send(Code.DETACH, [Uint(fields[0]), True])
+
+    def _drop(self, handle: int) -> None:
+        # With a link go its deliveries: what it held can be settled by management only.
+        self._links.pop(handle).close()
+        held = [number for number, (link, _, _) in self.unsettled.items() if link == handle]
+        for number in held:
+            del self.unsettled[number]
 
     def send(self, code: Code, fields: list[Any]) -> None:
         """Write a performative on this channel."""
@@ -74,7 +88,7 @@ class Session:
     def _on_attach(self, fields: list[Any]) -> None:
         is_receiver = fields[2]
         terminus = fields[5] if is_receiver else fields[6]
-        path = _path(terminus.value[_ADDRESS] if isinstance(terminus, Described) else "")
+        path = _path(_address(terminus) or "")
         delay = self.host.faults.link_delay(path)
         if delay:
             self.host.loop.call_later(delay, self._attach, fields, path)
@@ -127,7 +141,7 @@ class Session:
     def answer(self, path: str, payload: bytes) -> None:
         """Hand a node's answer to the client's link from that node."""
         for link in self._links.values():
-            if isinstance(link, AnswerLink) and link.path == path:
+            if isinstance(link, AnswerLink) and link.name == path:
                 link.put(payload)
                 return
 
@@ -159,7 +173,7 @@ class Session:
         number = self._next_delivery
         self._next_delivery += 1
         if held is not None:
-            self.unsettled[number] = (held, tag)
+            self.unsettled[number] = (handle, held, tag)
         frames = write_transfers(
             self.channel,
             handle,
@@ -187,7 +201,7 @@ class Session:
                 self._settle(number, outcome, settled)
 
     def _settle(self, number: int, outcome: Described, settled: bool) -> None:
-        queue, token = self.unsettled.pop(number)
+        _, queue, token = self.unsettled.pop(number)
         faults = self.host.faults
         # What the client has settled for itself it does not ask about; it cannot be refused.
         failing = None if settled else faults.fails_settle(queue.name)
@@ -248,7 +262,7 @@ def _why(because: Any) -> tuple[str | None, str | None]:
 
 
 def _address(terminus: Any) -> Any:
-    return terminus.value[_ADDRESS] if isinstance(terminus, Described) else None
+    return terminus.value[0] if isinstance(terminus, Described) and terminus.value else None
 
 
 def _path(address: str) -> str:

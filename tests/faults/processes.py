@@ -26,10 +26,12 @@ def free_port() -> int:
 class Program:
     """A process group with a log; killed as a whole, as by the power supply."""
 
-    def __init__(self, name: str, folder: Path, *arguments: str) -> None:
+    def __init__(self, name: str, folder: Path, *arguments: str, **settings: str) -> None:
+        """`settings` are more of the environment."""
         self.name = name
         self._folder = folder
         self._arguments = arguments
+        self._settings = settings
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,6 +45,7 @@ class Program:
             "BILLERJACKET_DATABASE_URL": f"sqlite:///{self._folder / 'test.db'}",
             "BILLERJACKET_SECRET_KEY": "only-for-this-test",
             "PYTHONPATH": str(ROOT),
+            **self._settings,
         }
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(

@@ -16,7 +16,7 @@ import pytest
 from backend.actor import Actor, PlatformActor, Role, platform_system
 from backend.db.engine import Database
 from backend.errors import Busy, NotAllowed
-from backend.health import depths
+from backend.health import depths, service
 from backend.health.depths import FRESH_SECONDS, Depths, Found, depths_of
 from backend.health.heartbeats import (
     GONE_WORKERS_KEPT,
@@ -185,6 +185,18 @@ def test_the_oldest_may_be_in_the_queue_already(
     assert queue_in(health_of(db)).oldest_at == queued_at
 
 
+def test_of_a_very_long_outbox_the_beginning_is_counted(
+    db: Database, actor: Actor, monkeypatch: pytest.MonkeyPatch
+):
+    for _ in range(2):
+        say(db, actor)
+    assert queue_in(health_of(db)).is_exact
+    # As if the limit of the statement, which is a constant, had been reached.
+    monkeypatch.setattr(service, "UNSENT_COUNTED_MAX", 2)
+
+    assert not queue_in(health_of(db)).is_exact
+
+
 def test_a_tenant_is_told_of_its_own_messages_only(
     db: Database, transport: EmbeddedTransport, actor: Actor, stranger: Actor
 ):
@@ -236,7 +248,7 @@ def test_a_queue_that_cannot_be_reached_has_unknown_figures_and_says_why(
     def away(queue: Queue) -> QueueDepth:
         if queue is QUEUE:
             raise Busy("amqps://secret.example is away")
-        return QueueDepth(2, 0, 1)
+        return QueueDepth(2, 0, 1, is_exact=queue is not Queue.DUNNING_EVALUATE)
 
     say(db, actor)
     found = health_of(db, actor, queues=FakeQueues(away))
@@ -246,6 +258,7 @@ def test_a_queue_that_cannot_be_reached_has_unknown_figures_and_says_why(
     assert unknown.problem == "The queue cannot be reached just now."
     assert (unknown.unsent, unknown.oldest_at is None) == (1, False)
     assert queue_in(found, Queue.WEBHOOK_INGEST).waiting == 2
+    assert not queue_in(found, Queue.DUNNING_EVALUATE).is_exact
 
 
 def test_a_bug_in_a_transport_takes_no_page_down(db: Database):

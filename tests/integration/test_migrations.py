@@ -18,7 +18,7 @@ from backend.payments.reversal import reverse_payment
 from backend.tables import METADATA
 from backend.unit_of_work import run
 from backend.verification.service import verify_books
-from tests.factories import Clock, actor_in, raw_rows
+from tests.factories import Clock, actor_in, make_tenant, raw_rows
 from tests.provider_events import Teller
 
 APPEND_ONLY = ("audit_log", "ledger_entries", "ledger_postings")
@@ -337,3 +337,35 @@ def test_sql_server_can_go_back_too():
     script = migrate.offline_sql("mssql", "head:base")
     dropped = set(re.findall(r"DROP TABLE (\w+)", script))
     assert {table.name for table in METADATA.sorted_tables} <= dropped
+
+
+def test_refusals_of_payment_messages_move_to_their_copy_and_back(db: Database):
+    def kept() -> list[tuple[object, ...]]:
+        return raw_rows(
+            db, "SELECT operation, key, status_code FROM idempotency_keys ORDER BY row_id"
+        )
+
+    tenant_id = make_tenant(db)
+    migrate.downgrade(db, "0005")
+    recorded = ("message:payment.apply", "m-1", 200)
+    refused = ("message:payment.apply", "m-2", 409)
+    of_api = ("POST /api/payments", "m-2", 409)
+    with db.engine.begin() as connection:
+        for row in (recorded, refused, of_api):
+            connection.exec_driver_sql(
+                "INSERT INTO idempotency_keys (tenant_id, operation, key, status_code, "
+                "request_hash, response, created_at, expires_at) VALUES (?, ?, ?, ?, '', '', 1, 1)",
+                (tenant_id.hex, *row),
+            )
+
+    migrate.upgrade(db)
+    moved = ("message:payment.apply:refused", "m-2:0", 409)
+    assert kept() == [recorded, moved, of_api]
+    with db.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO idempotency_keys (tenant_id, operation, key, status_code, request_hash, "
+            "response, created_at, expires_at) VALUES (?, ?, 'm-2:1', 409, '', '', 1, 1)",
+            (tenant_id.hex, moved[0]),
+        )
+    migrate.downgrade(db, "0005")
+    assert kept() == [recorded, refused, of_api]

@@ -21,6 +21,7 @@ import backend.dunning
 import backend.invoices
 import backend.payments
 import backend.reporting
+import backend.support
 import backend.webhooks
 from backend.actor import Actor
 from backend.communications.mailbox import MailboxMailer
@@ -45,10 +46,14 @@ from backend.invoices.drafts import update_invoice
 from backend.invoices.letters import invoice_letter
 from backend.invoices.models import InvoiceHold
 from backend.invoices.overdue import sweep_overdue
+from backend.messaging.embedded import EmbeddedTransport
 from backend.paging import encode_cursor
 from backend.payments.applying import AllocationInput
 from backend.payments.credit import allocate_credit
 from backend.payments.service import RecordPayment, record_payment
+from backend.support.acting import Matching, act_now, start_job
+from backend.support.letters import LetterFilter
+from backend.support.models import JobKind
 from backend.tables import METADATA
 from backend.unit_of_work import Reader, UnitOfWork, read, run
 from backend.webhooks.endpoints import CreateEndpoint, create_endpoint
@@ -56,6 +61,7 @@ from backend.webhooks.ingest import read_delivery, store_delivery
 from backend.webhooks.models import SignatureResult
 from backend.webhooks.providers import PROVIDERS
 from tests.factories import Clock, make_customer, make_draft, make_invoice, pay, raw_rows
+from tests.integration.support.letters import bury, dunning, seen_by
 from tests.reach import ATTEMPTS, BOX, INNER, NAMED_INSIDE, SECRET, WHOLE, Ids
 from tests.webhooks import as_bytes, stripe_event
 
@@ -119,7 +125,21 @@ def theirs(db: Database, stranger: Actor, clock: Clock) -> Ids:
         message,
         endpoint.webhook_endpoint_id,
         stored.webhook_event_id,
+        *_handled_letters(db, stranger),
     )
+
+
+def _handled_letters(db: Database, owner: Actor) -> tuple[UUID, UUID]:
+    """A job of theirs that is still open, and a message of theirs in the archive."""
+    queues = EmbeddedTransport(db)
+    bury(queues, dunning(owner.tenant_id, correlation_id=SECRET))
+    (key,) = [one.key for one in seen_by(db, queues, owner)]
+    archived = act_now(db, queues, owner, JobKind.DISCARD, key).archive_id
+    assert archived is not None
+    bury(queues, dunning(owner.tenant_id, correlation_id=SECRET))
+    scope = Matching(LetterFilter())
+    job = start_job(db, queues, owner, JobKind.RESUBMIT, scope, expected_count=1)
+    return job.job_id, archived
 
 
 @pytest.fixture
@@ -288,6 +308,7 @@ def functions_that_take_an_id() -> Iterator[str]:
         backend.dunning,
         backend.communications,
         backend.reporting,
+        backend.support,
         backend.webhooks,
     ]
     takes_work = {Reader.__name__, UnitOfWork.__name__}

@@ -14,7 +14,10 @@ from backend.dunning.plans import create_default_plan
 from backend.errors import NotFound
 from backend.ids import new_id
 from backend.invoices.queries import InvoiceView
+from backend.messaging.attempts import note_failed_delivery
+from backend.messaging.contracts import Queue
 from backend.messaging.embedded import EmbeddedTransport
+from backend.messaging.models import DeliveryOutcome
 from backend.messaging.transport import DeadReason
 from backend.payments.queries import PaymentView
 from backend.payments.service import RecordPayment, try_payment
@@ -229,3 +232,34 @@ def test_a_trace_too_long_to_read_is_cut_and_says_so(db: Database, actor: Actor)
 def test_support_may_trace(db: Database, actor: Actor, invoice: InvoiceView) -> None:
     support = actor_in(actor.tenant_id, Role.SUPPORT)
     assert trace(db, support, invoice.invoice_id)
+
+
+def test_failed_deliveries_of_a_message_and_its_copies_are_told(
+    db: Database, actor: Actor, invoice: InvoiceView, clock: Clock
+) -> None:
+    wanted = message_id_of(db, "email.invoice_requested")
+    stranger = make_tenant(db, "Cool Air")
+
+    def note(work: UnitOfWork, message_id: str, problem: str, tenant_id: UUID) -> None:
+        note_failed_delivery(
+            work.connection,
+            queue=Queue.EMAIL_SEND,
+            message_id=message_id,
+            tenant_id=tenant_id,
+            delivery_count=2,
+            outcome=DeliveryOutcome.PUT_BACK,
+            problem=problem,
+            now=work.now,
+        )
+
+    run(db, actor, note, str(wanted), "no route", actor.tenant_id)
+    clock.pass_time(minutes=1)
+    run(db, actor, note, f"{wanted}:retry-1", "no route again", actor.tenant_id)
+    run(db, actor, note, str(wanted), "of somebody else", stranger)
+    for known in ("send-1", str(wanted), str(invoice.invoice_id)):
+        failed = [one for one in trace(db, actor, known) if one.type == "message.delivery_failed"]
+        assert [one.title for one in failed] == ["Delivery 2 of a message failed"] * 2
+        assert [(one.detail or "").split(";")[0] for one in failed] == [
+            "no route",
+            "no route again",
+        ]

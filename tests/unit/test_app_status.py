@@ -13,9 +13,16 @@ ROOT = Path(__file__).resolve().parents[2]
 TODAY = date(2026, 9, 22)
 ZERO = Decimal("0.00")
 TABLES = (
-    status.INVOICE, status.PAYMENT, status.EMAIL, status.WEBHOOK, status.HOLD, status.SIGNATURE,
+    status.INVOICE,
+    status.PAYMENT,
+    status.EMAIL,
+    status.WEBHOOK,
+    status.SIGNATURE,
     status.EFFECT,
-)  # fmt: skip
+    status.HOLD,
+    status.DEAD_LETTER_ITEM,
+    status.DEAD_LETTER_DONE,
+)
 
 
 def invoice(state, due, paid="0.00", balance="100.00"):

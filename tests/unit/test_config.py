@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from azure.servicebus._base_handler import _parse_conn_str
 from pydantic import SecretStr, ValidationError
 
 from backend.config import (
@@ -54,8 +55,26 @@ def test_defaults_are_the_published_ones():
         ("BILLERJACKET_DATABASE_URL", "sqlite://"),
         ("BILLERJACKET_DATABASE_URL", "sqlite:///:memory:"),
         ("BILLERJACKET_DATABASE_URL", "billerjacket.db"),
-        ("BILLERJACKET_SERVICEBUS_CONNECTION_STRING", "Endpoint=sb://x/;SharedAccessKey=k"),
-        ("BILLERJACKET_SERVICEBUS_NAMESPACE", "x.servicebus.windows.net"),
+        ("BILLERJACKET_SERVICEBUS_CONNECTION_STRING", "x.servicebus.windows.net"),
+        ("BILLERJACKET_SERVICEBUS_CONNECTION_STRING", "Endpoint=sb://x/;SharedAccessKey=hunter2"),
+        (
+            "BILLERJACKET_SERVICEBUS_CONNECTION_STRING",
+            "Endpoint=https://x/;SharedAccessKeyName=n;SharedAccessKey=hunter2",
+        ),
+        (
+            "BILLERJACKET_SERVICEBUS_CONNECTION_STRING",
+            "Endpoint=sb://x:port/;SharedAccessKeyName=n;SharedAccessKey=hunter2",
+        ),
+        (
+            "BILLERJACKET_SERVICEBUS_CONNECTION_STRING",
+            "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=",
+        ),
+        (
+            "BILLERJACKET_SERVICEBUS_CONNECTION_STRING",
+            "Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey=hunter2;EntityPath=email-send",
+        ),
+        ("BILLERJACKET_SERVICEBUS_NAMESPACE", "billing"),
+        ("BILLERJACKET_SERVICEBUS_NAMESPACE", "sb://billing.servicebus.windows.net/"),
         ("BILLERJACKET_KEY_VAULT_URL", "https://x.vault.azure.net"),
         ("BILLERJACKET_EMAIL_URL", "acs://x"),
         ("BILLERJACKET_EMAIL_URL", "smtp://"),
@@ -86,6 +105,57 @@ def test_a_wrong_setting_is_named_with_what_is_expected(
     (problem,) = refusal.value.problems
     assert problem.startswith(f"{name}: expected ")
     assert "\n" not in problem
+    assert "hunter2" not in problem
+
+
+KEY = "SharedAccessKeyName=Root;SharedAccessKey=a2V5Cg=="
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CONNECTION_STRING", f"Endpoint=sb://billing.servicebus.windows.net/;{KEY}"),
+        ("CONNECTION_STRING", f" Endpoint=sb://billing.servicebus.windows.net/;{KEY}; "),
+        ("CONNECTION_STRING", f"endpoint=sb://localhost;{KEY};UseDevelopmentEmulator=true;"),
+        ("CONNECTION_STRING", "Endpoint=sb://x.example/;SharedAccessSignature=SharedAccess x&se=1"),
+        ("NAMESPACE", "billing.servicebus.windows.net"),
+        ("NAMESPACE", "billing-7.servicebus.usgovcloudapi.net"),
+    ],
+)
+def test_the_queues_may_be_in_a_service_bus(name: str, value: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(f"BILLERJACKET_SERVICEBUS_{name}", value)
+    settings = load_settings()
+    assert (settings.servicebus_connection_string is None) is (name == "NAMESPACE")
+    assert (settings.servicebus_namespace is None) is (name == "CONNECTION_STRING")
+    if name == "CONNECTION_STRING":
+        _parse_conn_str(value)
+        assert "a2V5Cg" not in repr(settings)
+
+
+def test_there_is_one_way_to_the_queues(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BILLERJACKET_SERVICEBUS_CONNECTION_STRING", f"Endpoint=sb://x.y/;{KEY}")
+    monkeypatch.setenv("BILLERJACKET_SERVICEBUS_NAMESPACE", "billing.servicebus.windows.net")
+    with pytest.raises(WrongSettings) as refusal:
+        load_settings()
+    (problem,) = refusal.value.problems
+    assert problem.startswith("BILLERJACKET_SERVICEBUS_NAMESPACE: expected ")
+    assert "unset when there is a BILLERJACKET_SERVICEBUS_CONNECTION_STRING" in problem
+
+
+def test_a_process_with_embedded_queues_does_not_load_the_sdk():
+    script = (
+        "import sys; from backend.bootstrap import open_services;"
+        " from backend.config import load_settings; open_services(load_settings()).close();"
+        " print([name for name in sys.modules if name.split('.')[0] == 'azure'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
 
 
 def test_the_refusal_never_repeats_a_secret(monkeypatch: pytest.MonkeyPatch):

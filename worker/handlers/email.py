@@ -33,7 +33,7 @@ def send_invoice(
 ) -> None:
     """Send an invoice to its customer, the PDF attached."""
     build = partial(invoice_letter, invoice_id=message.invoice_id)
-    _send(services, actor, Source(message_id=envelope.message_id), build)
+    _send(services, actor, _source_of(envelope), build)
 
 
 def send_receipt(
@@ -41,25 +41,25 @@ def send_receipt(
 ) -> None:
     """Thank a customer for a payment."""
     build = partial(receipt_letter, payment_id=message.payment_id)
-    _send(services, actor, Source(message_id=envelope.message_id), build)
+    _send(services, actor, _source_of(envelope), build)
 
 
 def send_dunning(
-    services: Services, actor: Actor, _envelope: Envelope, message: DunningEmailRequested
+    services: Services, actor: Actor, envelope: Envelope, message: DunningEmailRequested
 ) -> None:
     """Send a reminder that an evaluation has queued, as far as it is still called for."""
-    _send_dunning(services, actor, message.communication_id)
+    _send_dunning(services, actor, envelope, message.communication_id)
 
 
 def send_again(
-    services: Services, actor: Actor, _envelope: Envelope, message: EmailSendRequested
+    services: Services, actor: Actor, envelope: Envelope, message: EmailSendRequested
 ) -> None:
     """Send a communication that is on record, made anew from what is true now."""
     head = read(services.db, actor, get_communication, message.communication_id).head
-    source = Source(communication_id=head.communication_id)
+    source = _source_of(envelope, head.communication_id)
     match head.type:
         case CommunicationType.DUNNING:
-            _send_dunning(services, actor, head.communication_id)
+            _send_dunning(services, actor, envelope, head.communication_id)
         case CommunicationType.INVOICE:
             build = partial(invoice_letter, invoice_id=head.invoice_ids[0])
             _send(services, actor, source, build)
@@ -70,9 +70,19 @@ def send_again(
             raise StateConflict("Nothing is known from which this e-mail could be made.")
 
 
-def _send_dunning(services: Services, actor: Actor, communication_id: UUID) -> None:
+def _source_of(envelope: Envelope, communication_id: UUID | None = None) -> Source:
+    return Source(
+        message_id=envelope.message_id if communication_id is None else None,
+        communication_id=communication_id,
+        is_sent_again=envelope.resubmission > 0,
+    )
+
+
+def _send_dunning(
+    services: Services, actor: Actor, envelope: Envelope, communication_id: UUID
+) -> None:
     build = partial(dunning_letter, communication_id=communication_id)
-    source = Source(communication_id=communication_id)
+    source = _source_of(envelope, communication_id)
     _send(services, actor, source, build, on_claim=take_back_unsent)
 
 

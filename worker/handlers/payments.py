@@ -1,10 +1,14 @@
-"""payment.apply: record a payment that was accepted for later."""
+"""payment.apply: record a payment that was accepted for later.
+
+What was recorded answers every delivery of the message, and every copy that people send again: it
+is claimed by the envelope's message id, which they share. A refusal answers only deliveries of the
+same copy, for the next one is sent because what stood in the way has been mended.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,21 +16,22 @@ from pydantic import TypeAdapter, ValidationError
 from backend.actor import Actor
 from backend.bootstrap import Services
 from backend.errors import Refused
-from backend.idempotency import Answer, once, request_hash
+from backend.idempotency import Answer, find_message_answer, keep_message_answer
 from backend.messaging.contracts import ApplyPayment
 from backend.messaging.envelope import BadEnvelope, Envelope
 from backend.payments.service import RecordPayment, try_payment
 from backend.unit_of_work import UnitOfWork, run
 
 _COMMAND: TypeAdapter[RecordPayment] = TypeAdapter(RecordPayment)
-_OPERATION = "message:payment.apply"
+_RECORDED = "message:payment.apply"
+_REFUSALS = "message:payment.apply:refused"
 _DONE, _REFUSED = 200, 409
 
 
 def apply_payment(
     services: Services, actor: Actor, envelope: Envelope, message: ApplyPayment
 ) -> None:
-    """Record the payment, once for this message however often it is delivered.
+    """Record the payment, once for this message however often it is delivered or sent again.
 
     Raises Refused when the rules decide against it; the attempt is kept, and a repeated delivery
     is refused in the same words without another attempt. Raises InvalidInput, BadEnvelope.
@@ -37,30 +42,28 @@ def apply_payment(
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in problem["loc"])
         raise BadEnvelope(f"payload of payment.apply: command.{where}: {problem['msg']}") from error
-    answer = run(
-        services.db, actor, _record_once, command, envelope.message_id, envelope.occurred_at
-    )
+    answer = run(services.db, actor, _record_once, command, envelope)
     if answer.status_code == _REFUSED:
         code, _, detail = answer.response.partition(" ")
         raise Refused(detail, code=code)
 
 
-def _record_once(
-    work: UnitOfWork, command: RecordPayment, message_id: UUID, accepted_at: datetime
-) -> Answer:
-    def produce() -> Answer:
-        outcome = try_payment(work, _dated(work, command, accepted_at))
-        if isinstance(outcome, Refused):
-            return Answer(_REFUSED, f"{outcome.code} {outcome.detail}")
-        return Answer(_DONE, str(outcome.payment_id))
-
-    return once(
-        work,
-        operation=_OPERATION,
-        key=str(message_id),
-        hash_of_request=request_hash(str(message_id)),
-        produce=produce,
+def _record_once(work: UnitOfWork, command: RecordPayment, envelope: Envelope) -> Answer:
+    message_id = str(envelope.message_id)
+    of_this_copy = f"{message_id}:{envelope.resubmission}"
+    known = find_message_answer(work, _RECORDED, message_id) or find_message_answer(
+        work, _REFUSALS, of_this_copy
     )
+    if known is not None:
+        return known
+    outcome = try_payment(work, _dated(work, command, envelope.occurred_at))
+    if isinstance(outcome, Refused):
+        answer = Answer(_REFUSED, f"{outcome.code} {outcome.detail}")
+        keep_message_answer(work, _REFUSALS, of_this_copy, answer)
+    else:
+        answer = Answer(_DONE, str(outcome.payment_id))
+        keep_message_answer(work, _RECORDED, message_id, answer)
+    return answer
 
 
 def _dated(work: UnitOfWork, command: RecordPayment, accepted_at: datetime) -> RecordPayment:

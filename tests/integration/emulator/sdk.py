@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import selectors
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,29 @@ from tests.emulator import Emulator
 
 QUEUE = "email-send"
 DEAD = "deadletter"
+# How many times faster the asynchronous SDK's sleeps pass.
+_HURRY = 10
+# How long to wait for what is there already, in seconds that may be as short as that.
+PATIENCE = 60
 # Against an emulator on this machine nothing is worth waiting for.
-_QUICK: dict[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.01, "retry_mode": "fixed"}
+_QUICK: dict[str, Any] = {"retry_total": 1, "retry_backoff_factor": 0.01, "retry_mode": "fixed"}
+
+
+class _HurriedSelector(selectors.DefaultSelector):
+    """Waits a fraction of what it is told to."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return super().select(timeout / _HURRY if timeout else timeout)
+
+
+class _HurriedLoop(asyncio.SelectorEventLoop):
+    """A loop whose seconds are short: the SDK sleeps through most of an opening and a closing."""
+
+    def __init__(self) -> None:
+        super().__init__(_HurriedSelector())
+
+    def time(self) -> float:
+        return super().time() * _HURRY
 
 
 class Sdk:
@@ -28,7 +50,7 @@ class Sdk:
 
     def __init__(self, emulator: Emulator, *, is_aio: bool) -> None:
         self.is_aio = is_aio
-        self._loop = asyncio.new_event_loop()
+        self._loop = _HurriedLoop()
         kind = AsyncServiceBusClient if is_aio else ServiceBusClient
         self._client: Any = kind.from_connection_string(emulator.connection_string, **_QUICK)
         self._handlers: dict[Any, Any] = {}
@@ -73,10 +95,15 @@ class Sdk:
         self.do(self.sender(queue).send_messages(what))
 
     def receive(self, count: int = 1, **where: Any) -> list[Any]:
-        """Receive messages that are there."""
-        messages = self.do(self.receiver(**where).receive_messages(count, max_wait_time=5))
-        assert len(messages) == count
-        return list(messages)
+        """Receive messages that are there, in as many calls as the SDK takes for it."""
+        messages: list[Any] = []
+        while len(messages) < count:
+            wanted = count - len(messages)
+            call = self.receiver(**where).receive_messages(wanted, max_wait_time=PATIENCE)
+            some = self.do(call)
+            assert some, f"{wanted} did not come"
+            messages += some
+        return messages
 
     def receive_one(self, **where: Any) -> Any:
         """Receive the one message that is there."""
@@ -85,13 +112,18 @@ class Sdk:
     def close(self) -> None:
         """Close everything, at the same time because the SDK takes its time over each."""
         handlers = list(self._handlers.values())
-        if self.is_aio:
-            self.do_all([handler.close() for handler in handlers])
-        else:
-            with ThreadPoolExecutor(len(handlers) or 1) as pool:
+        # In other threads, since pytest's own may have a browser's loop running.
+        with ThreadPoolExecutor(len(handlers) + 1) as pool:
+            if self.is_aio:
+                pool.submit(self._close_aio, handlers).result()
+            else:
                 list(pool.map(lambda handler: handler.close(), handlers))
-        self.do(self._client.close())
+                self._client.close()
         self._loop.close()
+
+    def _close_aio(self, handlers: list[Any]) -> None:
+        self.do_all([handler.close() for handler in handlers])
+        self.do(self._client.close())
 
 
 @dataclass

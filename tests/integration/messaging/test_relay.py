@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,9 +13,15 @@ import pytest
 from backend.actor import Actor
 from backend.bootstrap import Services
 from backend.db.engine import Database
-from backend.errors import Busy
+from backend.errors import Busy, RuleRefused
 from backend.ids import new_id
-from backend.messaging.contracts import InvoiceEmailRequested, Queue
+from backend.messaging.contracts import (
+    PAYLOAD_BYTES_MAX,
+    ApplyPayment,
+    EvaluateDunning,
+    InvoiceEmailRequested,
+    Queue,
+)
 from backend.messaging.transport import Delivery, Outgoing, Transport
 from backend.unit_of_work import UnitOfWork, run
 from tests.factories import raw_rows
@@ -158,6 +165,62 @@ def test_a_message_the_queues_refuse_does_not_hold_up_the_others(
     assert unsent_count(db) == 1, "it stays, for a person to see"
 
 
+def ask_for_dunning(db: Database, actor: Actor) -> None:
+    def use_case(work: UnitOfWork) -> None:
+        work.send(EvaluateDunning())
+
+    run(db, actor, use_case)
+
+
+def is_email(messages: Sequence[Outgoing]) -> bool:
+    return any(one.queue is EMAILS for one in messages)
+
+
+def test_a_queue_that_is_away_holds_up_no_other_however_much_waits_for_it(
+    db: Database, services: Services, actor: Actor
+):
+    def many(work: UnitOfWork) -> None:
+        for _ in range(ROWS_MAX + 1):
+            work.send(InvoiceEmailRequested(invoice_id=new_id()))
+
+    def emails_are_away(messages: Sequence[Outgoing]) -> None:
+        if is_email(messages):
+            tried.append(len(messages))
+            raise Busy("This one is away.")
+
+    tried: list[int] = []
+    run(db, actor, many)
+    ask_for_dunning(db, actor)
+    relay = Relay(replace(services, transport=FaultyTransport(services.transport, emails_are_away)))
+
+    relay.step()
+    relay.step()
+    ask_for_dunning(db, actor)
+    relay.step()
+
+    assert tried == [ROWS_MAX], "it is left in peace for a moment"
+    assert services.transport.depth(Queue.DUNNING_EVALUATE).active == 2
+    assert unsent_count(db) == ROWS_MAX + 1
+
+
+def test_a_queue_that_was_away_is_tried_again_soon(db: Database, services: Services, actor: Actor):
+    say(db, actor, 2)
+    troubles = [Busy("away"), ValueError("too large"), ValueError("too large"), None]
+
+    def sometimes(_messages: Sequence[Outgoing]) -> None:
+        trouble = troubles.pop(0) if troubles else None
+        if trouble is not None:
+            raise trouble
+
+    relay = Relay(replace(services, transport=FaultyTransport(services.transport, sometimes)))
+    deadline = time.monotonic() + 20
+    while unsent_count(db) and time.monotonic() < deadline:
+        relay.step()
+
+    assert unsent_count(db) == 0
+    assert services.transport.depth(EMAILS).active == 2
+
+
 def test_two_workers_relay_each_message_once(db: Database, services: Services, actor: Actor):
     ids = say(db, actor, 60)
     with another_process(db) as others:
@@ -203,3 +266,19 @@ def test_the_copies_beside_the_envelope_are_filled_for_filters_and_traces(
     assert raw_rows(
         db, "SELECT message_id, message_type, tenant_id, correlation_id FROM queue_messages"
     ) == [(message_id, "email.invoice_requested", actor.tenant_id.hex, actor.correlation_id)]
+
+
+def test_a_message_that_no_queue_could_take_is_refused_before_it_is_written(
+    db: Database, actor: Actor
+):
+    def use_case(work: UnitOfWork, length: int) -> None:
+        work.send(ApplyPayment(command={"note": "ü" * length}))
+
+    with pytest.raises(RuleRefused) as refusal:
+        run(db, actor, use_case, PAYLOAD_BYTES_MAX // 2)
+    assert refusal.value.code == "message_too_large"
+    assert raw_rows(db, "SELECT * FROM outbox") == []
+
+    run(db, actor, use_case, PAYLOAD_BYTES_MAX // 2 - 100)
+    ((size,),) = raw_rows(db, "SELECT length(CAST(body AS BLOB)) FROM outbox")
+    assert PAYLOAD_BYTES_MAX < size < 192 * 1024
