@@ -24,16 +24,11 @@ SERVED = Path(__file__).parent / "browser"
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are processors: many tests mostly wait for something."""
+    """One process more than there are processors: many tests mostly wait for something.
+
+    Each of them serves the app for its own share of the browser tests.
+    """
     return (os.cpu_count() or 1) + 1
-
-
-@pytest.hookimpl(tryfirst=True)  # before the group becomes a part of the test's name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All that needs the served app runs in one of several processes, which starts it once."""
-    for item in items:
-        if SERVED in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("front end"))
 
 
 @pytest.hookimpl(wrapper=True)

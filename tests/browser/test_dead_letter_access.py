@@ -113,6 +113,7 @@ def test_the_platforms_own_see_all_of_it(
 def test_without_dead_letters_the_page_says_so(open_page: Opener):
     page = open_page("/support/dlq", role="stranger")
     expect(page.get_by_test_id("empty")).to_contain_text("No dead letters")
+    expect(page.get_by_test_id("queue-card").filter(has_text="none")).to_have_count(4)
     look_at(page, "dlq-empty")
 
 

@@ -31,7 +31,6 @@ def test_groups_lead_to_messages_and_looking_at_one_counts_nothing(
     letter = quiet.letters(queue=Queue.PAYMENT_COMMANDS)[0]
     screen = open_dlq()
     expect(screen.card(Queue.EMAIL_SEND).get_by_test_id("queue-count")).to_have_text("14")
-    expect(screen.card(Queue.WEBHOOK_INGEST)).to_contain_text("none")
     group = screen.groups.filter(has_text="payment.apply")
     expect(group).to_contain_text("Refused by the rules")
     expect(group.get_by_test_id("cell-count")).to_have_text("3")
