@@ -146,7 +146,8 @@ def test_every_request_leaves_one_line_in_the_log_and_no_secret(
         http.get("/api/customers", headers={"X-Correlation-Id": "logged-3", "X-Api-Key": "secret"})
         http.get("/healthz", headers={"X-Correlation-Id": "logged-4"})
     log = (folder / "server.log").read_text()
-    lines = [json.loads(line) for line in log.splitlines()]
+    # Not splitlines(): paths that a fuzzer made up hold what Unicode takes for the end of a line.
+    lines = [json.loads(line) for line in log.split("\n") if line]
     told = [line for line in lines if str(line.get("correlation_id")).startswith("logged-")]
     assert [(line["event"], line["path"], line["status"]) for line in told] == [
         ("http.request", "/api/customers", 200),
