@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from uuid import UUID
@@ -41,6 +41,15 @@ class Found:
 
     depth: QueueDepth | None
     problem: str | None
+
+
+def are_reachable(found: Iterable[Found]) -> bool:
+    """Whether the broker answers: for one queue at least, and for none that it cannot be had.
+
+    One that is still being asked, of a broker that answers, is slow and no more.
+    """
+    problems = [queue.problem for queue in found]
+    return None in problems and UNREACHABLE not in problems
 
 
 class Depths:

@@ -17,7 +17,15 @@ from backend.actor import Actor, PlatformActor, Role, platform_system
 from backend.db.engine import Database
 from backend.errors import Busy, NotAllowed
 from backend.health import depths, service
-from backend.health.depths import FRESH_SECONDS, Depths, Found, depths_of
+from backend.health.depths import (
+    FRESH_SECONDS,
+    NO_ANSWER,
+    UNREACHABLE,
+    Depths,
+    Found,
+    are_reachable,
+    depths_of,
+)
 from backend.health.heartbeats import (
     GONE_WORKERS_KEPT,
     RUNNING_SECONDS,
@@ -289,6 +297,26 @@ def test_nobody_waits_long_for_a_queue_that_hangs_and_its_answer_is_not_lost(
 
     assert asked.find(queues.transport, None)[QUEUE].depth == answered
     assert len(queues.asked) == len(Queue)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reachable"),
+    [
+        ([None, None, None], True),
+        ([None, NO_ANSWER, NO_ANSWER], True),
+        ([NO_ANSWER, NO_ANSWER, NO_ANSWER], False),
+        ([None, None, UNREACHABLE], False),
+        ([NO_ANSWER, UNREACHABLE, UNREACHABLE], False),
+    ],
+)
+def test_a_slow_broker_is_reachable_and_a_silent_one_is_not(
+    answers: list[str | None], reachable: bool
+):
+    depth = QueueDepth(0, 0, 0)
+
+    found = [Found(None if problem else depth, problem) for problem in answers]
+
+    assert are_reachable(found) is reachable
 
 
 def test_a_queue_is_asked_again_only_after_a_while_for_each_tenant():

@@ -18,7 +18,7 @@ from backend.api.problems import NotReady
 from backend.api.replies import Reply, ok
 from backend.bootstrap import Services
 from backend.db.statements import PlatformStatement
-from backend.health.depths import depths_of
+from backend.health.depths import are_reachable, depths_of
 from backend.health.service import Health, get_health
 from backend.migrate import alembic_config
 from backend.unit_of_work import Reader, read_async
@@ -79,8 +79,7 @@ def _is_at_head(services: Services) -> asyncio.Future[bool]:
 def _reach_queues(services: Services) -> asyncio.Future[bool]:
     def look() -> bool:
         transport = services.transport
-        found = depths_of(transport).find(transport, None)
-        return all(queue.depth is not None for queue in found.values())
+        return are_reachable(depths_of(transport).find(transport, None).values())
 
     return asyncio.ensure_future(asyncio.to_thread(look))
 
