@@ -15,14 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import pytest
 
 ROOT = Path(__file__).parents[2]
 # The front end may have to be built first, on a machine that is busy with other tests.
 START_SECONDS_MAX = 300
 STOP_SECONDS_MAX = 60
-
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("front end")]
 
 
 @dataclass
