@@ -16,7 +16,7 @@ from tests.browser.provider import SettingsScreen, Stripe, WebhookScreen, Webhoo
 from tests.browser.screens import LIVE_MS_MAX, InvoiceScreen
 from tests.browser.test_access import STATE, send_crafted
 from tests.browser.test_accessibility import has_focus, violations
-from tests.factories import invoice_now
+from tests.factories import invoice_now, make_customer, make_invoice
 from tests.webhooks import STRIPE_SECRET, stripe_event
 
 pytestmark = pytest.mark.browser
@@ -91,6 +91,30 @@ def test_an_event_is_found_by_the_providers_id_and_explained(open_page: Opener, 
     page.go_back()
     event.caused.filter(has_text=str(invoice.invoice_number)).click()
     expect(InvoiceScreen(page).badge).to_have_text("Paid")
+
+
+def test_one_correlation_id_tells_it_all_from_the_delivery_to_the_email(
+    world: World, open_page: Opener, stripe: Stripe
+):
+    customer = make_customer(world.db, world.actor, "Pine Street Bakery", email="ap@pine.example")
+    invoice = make_invoice(world.db, world.actor, customer.customer_id, "45.00")
+    event_id = stripe.pay(invoice.invoice_number, 4500)
+    page = open_page("/support/webhooks", role="support")
+    correlation_id = stripe.settled(page, event_id).correlation_id
+
+    page.goto(f"/support/trace?id={correlation_id}")
+    wait_until_ready(page)
+    told = page.get_by_test_id("timeline-entry")
+    for fact in (
+        "Webhook payment_intent.succeeded received",
+        "Message webhook.received handled",
+        "Payment of 45.00 applied",
+        "Paid in full",
+        "Message email.receipt_requested handled",
+        "Receipt e-mail sent",
+    ):
+        expect(told.filter(has_text=fact).first).to_be_visible(timeout=LIVE_MS_MAX)
+    screenshot(page, "trace-of-a-delivery")
 
 
 def test_a_failed_event_is_replayed_when_its_reason_is_gone(

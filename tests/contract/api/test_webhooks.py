@@ -22,6 +22,7 @@ from backend.api.routes import signed_webhooks
 from backend.bootstrap import Services
 from backend.tenants.service import activate_tenant, deactivate_tenant
 from backend.unit_of_work import read, run
+from backend.verification.service import verify_books
 from backend.webhooks.endpoints import (
     CreateEndpoint,
     NewEndpoint,
@@ -171,6 +172,7 @@ def test_the_books_agree_at_each_step_from_paid_to_restored(house: House, stripe
     def after(event: Json) -> tuple[str, str]:
         accepted(deliver(house.client, stripe, event))
         drain(house)
+        assert verify_books(house.services.db).findings == []
         now = house.invoice(invoice["invoice_id"])
         return now["status"], now["balance_due"]
 
