@@ -6,18 +6,26 @@ that is not theirs does not exist: not in a list, not in a count, not by its num
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
+import sqlalchemy as sa
 from pydantic_core import from_json
 
 from backend.actor import Action, Actor, PlatformActor
 from backend.audit import PLATFORM_CHAIN
-from backend.db.statements import PlatformStatement, Statement
+from backend.db.statements import TENANT, PlatformStatement, Statement
 from backend.messaging.transport import DeadLetter
+from backend.paging import Page, checked_limit, decode_cursor, encode_cursor, unknown_cursor
 from backend.unit_of_work import Reader
 
+T = TypeVar("T")
+
 AnyActor = Actor | PlatformActor
+
+# More than any table has rows.
+_NEWEST = 2**62
 
 
 def require(actor: AnyActor, action: Action = Action.SUPPORT_TOOLS) -> None:
@@ -67,9 +75,45 @@ def as_uuid(value: object) -> UUID | None:
         return None
 
 
-def visible_rows(
-    reader: Reader, own: Statement, everybodys: PlatformStatement, **params: Any
-) -> list[Any]:
-    """Rows of the actor's tenant, or of all for the platform's own."""
-    is_platform = isinstance(reader.actor, PlatformActor)
-    return reader.rows(everybodys if is_platform else own, **params)
+class Visible:
+    """A query over what the actor may see: rows of its tenant, or all for the platform's own.
+
+    `tenant` is the column that says whose a row is.
+    """
+
+    def __init__(self, query: sa.Select[Any], tenant: sa.Column[Any]) -> None:
+        self._own = Statement(query.where(tenant == TENANT))
+        self._everybodys = PlatformStatement(query)
+
+    def rows(self, reader: Reader, **params: Any) -> list[Any]:
+        """The rows, as named tuples."""
+        is_platform = isinstance(reader.actor, PlatformActor)
+        return reader.rows(self._everybodys if is_platform else self._own, **params)
+
+
+def newest_first(
+    reader: Reader,
+    listed: Visible,
+    one: Visible,
+    view: Callable[[Any], T],
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Page[T]:
+    """A page of rows, the last one first. Raises InvalidInput (limit, cursor), NotAllowed.
+
+    `listed` takes `before` and `rows_max` and gives rows with `row_id` and `id`; `one` finds the
+    row of an `id`.
+    """
+    require(reader.actor)
+    limit = checked_limit(limit)
+    before = _NEWEST
+    if cursor is not None:
+        found = one.rows(reader, id=decode_cursor(cursor))
+        if not found:
+            raise unknown_cursor()
+        before = found[0].row_id
+    rows = listed.rows(reader, before=before, rows_max=limit + 1)
+    shown = rows[:limit]
+    more = encode_cursor(shown[-1].id) if len(rows) > limit else None
+    return Page([view(row) for row in shown], more)

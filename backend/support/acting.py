@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -79,6 +79,17 @@ class Matching:
 Scope = Selected | Matching
 
 
+class Wanted(TypedDict, total=False):
+    """What a start is checked against: as many letters as the plan said.
+
+    `body` is sent instead of the one letter's own; a purge needs the queue's name as it was typed.
+    """
+
+    expected_count: Required[int]
+    body: str | None
+    queue_typed: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a job would do: how many letters, how old (UTC), and what it leaves out and why.
@@ -126,28 +137,14 @@ def start_job(
     actor: AnyActor,
     kind: JobKind,
     scope: Scope,
-    *,
-    expected_count: int,
-    body: str | None = None,
-    queue_typed: str | None = None,
+    **wanted: Unpack[Wanted],
 ) -> JobView:
     """Claim the letters and let a worker do it.
 
-    `body` is sent instead of the one letter's own; a purge needs the queue's name as it was
-    typed. Raises StateConflict (count_changed, already_claimed, nothing_to_do), NotFound
+    Raises StateConflict (count_changed, already_claimed, nothing_to_do), NotFound
     (already_handled, dead_letter_not_found), InvalidInput, NotAllowed, Busy.
     """
-    job_id = _start(
-        db,
-        transport,
-        actor,
-        kind,
-        scope,
-        expected_count=expected_count,
-        body=body,
-        queue_typed=queue_typed,
-        token=None,
-    )
+    job_id = _start(db, transport, actor, kind, scope, None, **wanted)
     return read(db, actor, get_job, job_id)
 
 
@@ -157,27 +154,14 @@ def run_here(
     actor: AnyActor,
     kind: JobKind,
     scope: Scope,
-    *,
-    expected_count: int,
-    body: str | None = None,
-    queue_typed: str | None = None,
+    **wanted: Unpack[Wanted],
 ) -> JobView:
     """`start_job`, carried out by the caller before this returns.
 
     What cannot be done now, for the queue is away, a worker does later; the job says so.
     """
     token = uuid4()
-    job_id = _start(
-        db,
-        transport,
-        actor,
-        kind,
-        scope,
-        expected_count=expected_count,
-        body=body,
-        queue_typed=queue_typed,
-        token=token,
-    )
+    job_id = _start(db, transport, actor, kind, scope, token, **wanted)
     run_job(db, transport, job_id, token=token)
     return read(db, actor, get_job, job_id)
 
@@ -225,11 +209,11 @@ def _start(
     actor: AnyActor,
     kind: JobKind,
     scope: Scope,
+    token: UUID | None,
     *,
     expected_count: int,
-    body: str | None,
-    queue_typed: str | None,
-    token: UUID | None,
+    body: str | None = None,
+    queue_typed: str | None = None,
 ) -> UUID:
     _require(actor, kind, scope)
     if kind is JobKind.PURGE and isinstance(scope, Matching) and queue_typed != scope.filter.queue:

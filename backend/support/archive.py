@@ -14,19 +14,12 @@ from backend import audit
 from backend.audit import PLATFORM_CHAIN
 from backend.db.engine import Database
 from backend.db.failures import LostRace
-from backend.db.statements import TENANT, PlatformStatement, Statement
+from backend.db.statements import PlatformStatement
 from backend.errors import NotFound, StateConflict
 from backend.messaging.contracts import Queue
 from backend.messaging.transport import DeadLetter, Transport
-from backend.paging import (
-    LIMIT_DEFAULT,
-    Page,
-    checked_limit,
-    decode_cursor,
-    encode_cursor,
-    unknown_cursor,
-)
-from backend.support.access import AnyActor, json_object, require, visible_rows
+from backend.paging import LIMIT_DEFAULT, Page
+from backend.support.access import AnyActor, Visible, json_object, newest_first, require
 from backend.support.contents import body_text, pretty_json
 from backend.support.copies import queued_again
 from backend.support.items import moment
@@ -36,7 +29,6 @@ from backend.unit_of_work import Reader, UnitOfWork, read, run
 
 # Whoever began to restore a message and has not ended by then is gone; somebody else may.
 _RESTORING = timedelta(seconds=60)
-_NEWEST = 2**62
 _REASON_LENGTH_MAX = 500
 
 _A = ARCHIVE.c
@@ -44,7 +36,7 @@ _INSTANT = _A.archived_at.type
 _ADD = PlatformStatement(sa.insert(ARCHIVE))
 _HEAD = (
     _A.row_id,
-    _A.id.label("archive_id"),
+    _A.id,
     _A.tenant_id,
     _A.queue,
     _A.sequence_number,
@@ -63,19 +55,17 @@ _HEAD = (
     _A.restored_by,
     _A.copy_message_id,
 )
-_LIST = (
+_LIST = Visible(
     sa.select(*_HEAD)
     .where(_A.row_id < sa.bindparam("before", type_=_A.row_id.type))
     .order_by(_A.row_id.desc())
-    .limit(sa.bindparam("rows_max", type_=sa.Integer))
+    .limit(sa.bindparam("rows_max", type_=sa.Integer)),
+    _A.tenant_id,
 )
-_LIST_OWN = Statement(_LIST.where(_A.tenant_id == TENANT))
-_LIST_ALL = PlatformStatement(_LIST)
-_ONE = sa.select(*_HEAD, _A.body, _A.properties, _A.restoring_at).where(
-    _A.id == sa.bindparam("archive_id")
+_ONE = Visible(
+    sa.select(*_HEAD, _A.body, _A.properties, _A.restoring_at).where(_A.id == sa.bindparam("id")),
+    _A.tenant_id,
 )
-_ONE_OWN = Statement(_ONE.where(_A.tenant_id == TENANT))
-_ONE_ALL = PlatformStatement(_ONE)
 _BEGIN = PlatformStatement(
     sa.update(ARCHIVE)
     .where(
@@ -177,17 +167,7 @@ def list_archive(
 
     Raises InvalidInput (limit, cursor), NotAllowed.
     """
-    require(reader.actor)
-    limit = checked_limit(limit)
-    before = _NEWEST
-    if cursor is not None:
-        found = visible_rows(reader, _ONE_OWN, _ONE_ALL, archive_id=decode_cursor(cursor))
-        if not found:
-            raise unknown_cursor()
-        before = found[0].row_id
-    rows = visible_rows(reader, _LIST_OWN, _LIST_ALL, before=before, rows_max=limit + 1)
-    heads = [_head(row) for row in rows[:limit]]
-    return Page(heads, encode_cursor(heads[-1].archive_id) if len(rows) > limit else None)
+    return newest_first(reader, _LIST, _ONE, _head, limit=limit, cursor=cursor)
 
 
 def get_archived(reader: Reader, archive_id: UUID) -> ArchivedDetail:
@@ -234,7 +214,7 @@ def restore(
 
 def _find(reader: Reader, archive_id: UUID) -> Any:
     require(reader.actor)
-    rows = visible_rows(reader, _ONE_OWN, _ONE_ALL, archive_id=archive_id)
+    rows = _ONE.rows(reader, id=archive_id)
     if not rows:
         raise NotFound("There is no such archived message.", code="archived_not_found")
     return rows[0]
@@ -290,11 +270,7 @@ def _end(work: UnitOfWork, row: Any) -> None:
     audit.append(
         work.connection,
         chain,
-        [
-            audit.Change(
-                "dead_letter.restored", "dead_letter", row.archive_id, audit.data_of(None, after)
-            )
-        ],
+        [audit.Change("dead_letter.restored", "dead_letter", row.id, audit.data_of(None, after))],
         who=work.actor.who,
         user_id=work.actor.user_id,
         at=work.now,
@@ -307,8 +283,8 @@ def _give_up(work: UnitOfWork, row: Any) -> None:
 
 
 def _head(row: Any) -> ArchivedHead:
-    values = {name: getattr(row, name) for name in ArchivedHead.__dataclass_fields__}
-    values["queue"] = Queue(row.queue)
+    as_kept = [name for name in ArchivedHead.__dataclass_fields__ if name != "archive_id"]
+    values = {name: getattr(row, name) for name in as_kept} | {"queue": Queue(row.queue)}
     if row.tenant_id == PLATFORM_CHAIN:
         values["tenant_id"] = None
-    return ArchivedHead(**values)
+    return ArchivedHead(archive_id=row.id, **values)

@@ -9,11 +9,10 @@ from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
-from backend.db.statements import TENANT, PlatformStatement, Statement
 from backend.errors import StateConflict
 from backend.messaging.contracts import Queue
 from backend.messaging.transport import Transport
-from backend.support.access import AnyActor, may_see, visible_rows
+from backend.support.access import AnyActor, Visible, may_see
 from backend.support.items import find_last_item, moment
 from backend.support.letters import LetterKey, LetterSummary, gone, look_at
 from backend.support.models import ITEMS, ItemState, JobKind
@@ -22,16 +21,15 @@ from backend.unit_of_work import Reader
 _AHEAD = 100
 
 _I = ITEMS.c
-_CLAIMS = sa.select(
-    _I.queue, _I.sequence_number, _I.message_id, _I.who, _I.kind, _I.claimed_at
-).where(
-    _I.finished_at.is_(None),
-    _I.queue == sa.bindparam("queue"),
-    _I.sequence_number >= sa.bindparam("first"),
-    _I.sequence_number <= sa.bindparam("last"),
+_CLAIMS = Visible(
+    sa.select(_I.queue, _I.sequence_number, _I.message_id, _I.who, _I.kind, _I.claimed_at).where(
+        _I.finished_at.is_(None),
+        _I.queue == sa.bindparam("queue"),
+        _I.sequence_number >= sa.bindparam("first"),
+        _I.sequence_number <= sa.bindparam("last"),
+    ),
+    _I.tenant_id,
 )
-_CLAIMS_OWN = Statement(_CLAIMS.where(_I.tenant_id == TENANT))
-_CLAIMS_ALL = PlatformStatement(_CLAIMS)
 
 
 def look_up(
@@ -91,14 +89,7 @@ def find_claims(reader: Reader, keys: Iterable[LetterKey]) -> dict[LetterKey, An
     return {
         LetterKey(queue, row.sequence_number, row.message_id): row
         for queue, of_queue in numbers.items()
-        for row in visible_rows(
-            reader,
-            _CLAIMS_OWN,
-            _CLAIMS_ALL,
-            queue=queue.value,
-            first=min(of_queue),
-            last=max(of_queue),
-        )
+        for row in _CLAIMS.rows(reader, queue=queue.value, first=min(of_queue), last=max(of_queue))
     }
 
 

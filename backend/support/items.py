@@ -10,9 +10,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from backend.audit import PLATFORM_CHAIN
-from backend.db.statements import TENANT, PlatformStatement, Statement, at_most
+from backend.db.statements import at_most
 from backend.messaging.contracts import Queue
-from backend.support.access import visible_rows
+from backend.support.access import Visible
 from backend.support.models import ITEMS, ItemState, JobKind
 from backend.unit_of_work import Reader
 
@@ -44,20 +44,19 @@ _LETTER = (
     _I.queue == sa.bindparam("queue"),
     _I.sequence_number == sa.bindparam("sequence_number"),
 )
-_OF_LETTER = sa.select(*VIEW_COLUMNS).where(*_LETTER).order_by(_I.row_id.desc())
-_LETTER_OWN = Statement(_OF_LETTER.where(_I.tenant_id == TENANT))
-_LETTER_ALL = PlatformStatement(_OF_LETTER)
-_OF_ORIGINAL = (
+_OF_LETTER = Visible(
+    sa.select(*VIEW_COLUMNS).where(*_LETTER).order_by(_I.row_id.desc()), _I.tenant_id
+)
+_OF_ORIGINAL = Visible(
     sa.select(*VIEW_COLUMNS)
     .where(
         _I.queue == sa.bindparam("queue"),
         _I.original_message_id == sa.bindparam("original_message_id"),
     )
     .order_by(_I.row_id.desc())
-    .limit(at_most(HISTORY_MAX))
+    .limit(at_most(HISTORY_MAX)),
+    _I.tenant_id,
 )
-_ORIGINAL_OWN = Statement(_OF_ORIGINAL.where(_I.tenant_id == TENANT))
-_ORIGINAL_ALL = PlatformStatement(_OF_ORIGINAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +141,7 @@ def find_last_item(
     reader: Reader, queue: Queue, sequence_number: int, message_id: str | None = None
 ) -> ItemView | None:
     """The newest act on a letter that the actor may know of; by its number, and id when given."""
-    rows = visible_rows(
-        reader, _LETTER_OWN, _LETTER_ALL, queue=queue.value, sequence_number=sequence_number
-    )
+    rows = _OF_LETTER.rows(reader, queue=queue.value, sequence_number=sequence_number)
     found = [row for row in rows if message_id in (None, row.message_id)]
     return item_view(found[0]) if found else None
 
@@ -153,13 +150,7 @@ def list_items_of_original(
     reader: Reader, queue: Queue, original_message_id: str
 ) -> list[ItemView]:
     """Every act on a message and its copies that the actor may know of, oldest first."""
-    rows = visible_rows(
-        reader,
-        _ORIGINAL_OWN,
-        _ORIGINAL_ALL,
-        queue=queue.value,
-        original_message_id=original_message_id,
-    )
+    rows = _OF_ORIGINAL.rows(reader, queue=queue.value, original_message_id=original_message_id)
     return [item_view(row) for row in reversed(rows)]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from backend.audit import PLATFORM_CHAIN
-from backend.db.statements import TENANT, PlatformStatement, Statement
+from backend.db.statements import PlatformStatement
 from backend.errors import NotFound, StateConflict
 from backend.paging import (
     LIMIT_DEFAULT,
@@ -21,7 +22,7 @@ from backend.paging import (
     encode_cursor,
     unknown_cursor,
 )
-from backend.support.access import require, visible_rows
+from backend.support.access import Visible, newest_first, require
 from backend.support.items import OPEN_STATES, VIEW_COLUMNS, ItemView, item_view, moment
 from backend.support.models import ITEMS, JOBS, ItemState, JobKind, JobState
 from backend.support.progress import cancel_waiting, close_if_done
@@ -31,8 +32,6 @@ _J, _I = JOBS.c, ITEMS.c
 _BEFORE = sa.bindparam("before", type_=_J.row_id.type)
 _AFTER = sa.bindparam("after", type_=_I.row_id.type)
 _LIMIT = sa.bindparam("rows_max", type_=sa.Integer)
-# More than any database has rows.
-_NEWEST = 2**62
 
 _VIEW = sa.select(
     _J.row_id,
@@ -52,35 +51,32 @@ _VIEW = sa.select(
     _J.problem,
     _J.leased_until,
 )
-_ONE = _VIEW.where(_J.id == sa.bindparam("job_id"))
-_ONE_OWN = Statement(_ONE.where(_J.tenant_id == TENANT))
-_ONE_ALL = PlatformStatement(_ONE)
-_LIST = _VIEW.where(_J.row_id < _BEFORE).order_by(_J.row_id.desc()).limit(_LIMIT)
-_LIST_OWN = Statement(_LIST.where(_J.tenant_id == TENANT))
-_LIST_ALL = PlatformStatement(_LIST)
-_COUNTS = (
+_ONE = Visible(_VIEW.where(_J.id == sa.bindparam("id")), _J.tenant_id)
+_LIST = Visible(
+    _VIEW.where(_J.row_id < _BEFORE).order_by(_J.row_id.desc()).limit(_LIMIT), _J.tenant_id
+)
+_COUNTS = Visible(
     sa.select(_I.state, sa.func.count().label("items"))
     .where(_I.job_id == sa.bindparam("job_id"))
-    .group_by(_I.state)
+    .group_by(_I.state),
+    _I.tenant_id,
 )
-_COUNTS_OWN = Statement(_COUNTS.where(_I.tenant_id == TENANT))
-_COUNTS_ALL = PlatformStatement(_COUNTS)
-_ITEM_NUMBER = sa.select(_I.row_id).where(
-    _I.id == sa.bindparam("item_id"), _I.job_id == sa.bindparam("job_id")
+_ITEM_NUMBER = Visible(
+    sa.select(_I.row_id).where(
+        _I.id == sa.bindparam("item_id"), _I.job_id == sa.bindparam("job_id")
+    ),
+    _I.tenant_id,
 )
-_ITEM_NUMBER_OWN = Statement(_ITEM_NUMBER.where(_I.tenant_id == TENANT))
-_ITEM_NUMBER_ALL = PlatformStatement(_ITEM_NUMBER)
-_ITEMS = (
+_ALL_ITEMS = (
     sa.select(*VIEW_COLUMNS)
     .where(_I.job_id == sa.bindparam("job_id"), _I.row_id > _AFTER)
     .order_by(_I.row_id)
     .limit(_LIMIT)
 )
-_ITEMS_OWN = Statement(_ITEMS.where(_I.tenant_id == TENANT))
-_ITEMS_ALL = PlatformStatement(_ITEMS)
-_OF_STATE = _ITEMS.where(_I.state == sa.bindparam("state", type_=_I.state.type))
-_OF_STATE_OWN = Statement(_OF_STATE.where(_I.tenant_id == TENANT))
-_OF_STATE_ALL = PlatformStatement(_OF_STATE)
+_ITEMS = Visible(_ALL_ITEMS, _I.tenant_id)
+_ITEMS_OF_STATE = Visible(
+    _ALL_ITEMS.where(_I.state == sa.bindparam("state", type_=_I.state.type)), _I.tenant_id
+)
 _ASK_TO_CANCEL = PlatformStatement(
     sa.update(JOBS)
     .where(
@@ -135,7 +131,7 @@ class JobView:
 def get_job(reader: Reader, job_id: UUID) -> JobView:
     """One job. Raises NotFound (another tenant's too), NotAllowed."""
     require(reader.actor)
-    rows = visible_rows(reader, _ONE_OWN, _ONE_ALL, job_id=job_id)
+    rows = _ONE.rows(reader, id=job_id)
     if not rows:
         raise NotFound("There is no such job.", code="job_not_found")
     return _view(reader, rows[0])
@@ -148,17 +144,8 @@ def list_jobs(
 
     Raises InvalidInput (limit, cursor), NotAllowed.
     """
-    require(reader.actor)
-    limit = checked_limit(limit)
-    before = _NEWEST
-    if cursor is not None:
-        found = visible_rows(reader, _ONE_OWN, _ONE_ALL, job_id=decode_cursor(cursor))
-        if not found:
-            raise unknown_cursor()
-        before = found[0].row_id
-    rows = visible_rows(reader, _LIST_OWN, _LIST_ALL, before=before, rows_max=limit + 1)
-    jobs = [_view(reader, row) for row in rows[:limit]]
-    return Page(jobs, encode_cursor(jobs[-1].job_id) if len(rows) > limit else None)
+    view = partial(_view, reader)
+    return newest_first(reader, _LIST, _ONE, view, limit=limit, cursor=cursor)
 
 
 def list_items(
@@ -177,21 +164,15 @@ def list_items(
     limit = checked_limit(limit)
     after = 0
     if cursor is not None:
-        found = visible_rows(
-            reader,
-            _ITEM_NUMBER_OWN,
-            _ITEM_NUMBER_ALL,
-            item_id=decode_cursor(cursor),
-            job_id=job_id,
-        )
+        found = _ITEM_NUMBER.rows(reader, item_id=decode_cursor(cursor), job_id=job_id)
         if not found:
             raise unknown_cursor()
         after = found[0].row_id
     wanted: dict[str, Any] = {"job_id": job_id, "after": after, "rows_max": limit + 1}
     if state is None:
-        rows = visible_rows(reader, _ITEMS_OWN, _ITEMS_ALL, **wanted)
+        rows = _ITEMS.rows(reader, **wanted)
     else:
-        rows = visible_rows(reader, _OF_STATE_OWN, _OF_STATE_ALL, **wanted, state=state)
+        rows = _ITEMS_OF_STATE.rows(reader, **wanted, state=state)
     items = [item_view(row) for row in rows[:limit]]
     return Page(items, encode_cursor(items[-1].item_id) if len(rows) > limit else None)
 
@@ -221,7 +202,7 @@ def cancel_job(work: UnitOfWork, job_id: UUID) -> JobView:
 
 
 def _view(reader: Reader, row: Any) -> JobView:
-    counts = visible_rows(reader, _COUNTS_OWN, _COUNTS_ALL, job_id=row.id)
+    counts = _COUNTS.rows(reader, job_id=row.id)
     return JobView(
         job_id=row.id,
         tenant_id=None if row.tenant_id == PLATFORM_CHAIN else row.tenant_id,

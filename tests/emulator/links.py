@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ class Link:
         """The session has room again."""
 
 
-class _Incoming(Link):
+class _Incoming(Link, ABC):
     """A link on which the client sends; puts the parts of a message together."""
 
     def __init__(self, session: Session, handle: int, name: str, delivery_count: int) -> None:
@@ -71,11 +72,11 @@ class _Incoming(Link):
         if self._credit <= _CREDIT // 2:
             self._top_up()
 
+    @abstractmethod
     def on_message(
         self, delivery_id: int, payload: bytes, message_format: int, settled: bool
     ) -> None:
         """A whole message."""
-        raise NotImplementedError
 
 
 class SenderLink(_Incoming):
