@@ -78,6 +78,14 @@ def db(database_file: Path, clock: Clock) -> Iterator[Database]:
 
 
 @pytest.fixture
+def real_db(database_file: Path) -> Iterator[Database]:
+    """The same database with the real clock, as other processes and commands see it."""
+    database = Database(f"sqlite:///{database_file}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
 def tenant_id(db: Database) -> UUID:
     return make_tenant(db)
 

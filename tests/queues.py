@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
 
+from backend.actor import Actor
 from backend.bootstrap import Services
 from backend.communications.mailbox import MailboxMailer
 from backend.config import Environment, Settings
 from backend.db.engine import Database
 from backend.ids import new_id
-from backend.messaging.contracts import EvaluateDunning, Message, Queue
+from backend.messaging.contracts import ApplyPayment, EvaluateDunning, Message, Queue
 from backend.messaging.embedded import EmbeddedTransport
 from backend.messaging.outbox import Pending, envelope_of
 from backend.messaging.transport import Outgoing
+from backend.unit_of_work import UnitOfWork, run
 
+SOON = 20.0  # seconds; how long a test waits for what takes a fraction of one
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -93,3 +97,27 @@ def in_background(run: object, stop: threading.Event) -> Iterator[threading.Thre
         stop.set()
         thread.join(30)
         assert not thread.is_alive()
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether it comes true within SOON."""
+    deadline = time.monotonic() + SOON
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def queue_payments(db: Database, actor: Actor, customer_id: UUID, count: int) -> None:
+    """Payments of 1.00, 2.00, … for the worker to record, as if they had been asked for."""
+
+    def use_case(work: UnitOfWork) -> None:
+        for number in range(count):
+            command: dict[str, object] = {
+                "amount": f"{number + 1}.00",
+                "customer_id": str(customer_id),
+            }
+            work.send(ApplyPayment(command=command))
+
+    run(db, actor, use_case)

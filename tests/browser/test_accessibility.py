@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import axe_playwright_python
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from backend.customers.queries import CustomerView
@@ -17,17 +13,12 @@ from backend.invoices.service import void_invoice
 from backend.payments.queries import PaymentView
 from backend.payments.service import RecordPayment, record_payment
 from backend.unit_of_work import run
-from tests.browser.conftest import Opener, World, screenshot, wait_until_ready
+from tests.browser.appearance import look_at, violations
+from tests.browser.conftest import Opener, World, wait_until_ready
 from tests.browser.screens import InvoiceScreen
 from tests.factories import make_customer, make_draft, make_invoice
 
 pytestmark = pytest.mark.browser
-
-AXE = Axe.from_file(Path(axe_playwright_python.__file__).parent / "axe.min.js")
-# target-size (WCAG 2.2) is off unless its tag is named.
-RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-# The invisible stops that keep the focus inside a dialog are no content.
-CONTEXT = {"exclude": [["[data-radix-focus-guard]"]]}
 
 ADDRESSES = (
     "/login",
@@ -84,19 +75,6 @@ def ids(world: World) -> dict[str, UUID]:
     }
 
 
-def violations(page: Page) -> list[str]:
-    options: dict[str, Any] = {
-        "runOnly": {"type": "tag", "values": list(RULES)},
-        "resultTypes": ["violations"],
-    }
-    found = AXE.run(page, context=CONTEXT, options=options).response["violations"]
-    return [
-        f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-        for rule in found
-        for node in rule["nodes"]
-    ]
-
-
 def has_focus(page: Page) -> bool:
     """Whether the focus is inside the open dialog (a date's own parts match no :focus)."""
     return bool(page.evaluate("document.activeElement.closest('[role=dialog]') !== null"))
@@ -116,16 +94,7 @@ def test_a_page_has_no_violations_and_fits_small_screens(
 ):
     page = open_page(address.format(**ids), role=role_for(address))
     assert page.title().endswith("BillerJacket")
-    assert violations(page) == []
-    screenshot(page, f"{name_of(address)}-light")
-    page.emulate_media(color_scheme="dark")
-    expect(page.locator("html.dark")).to_be_attached()
-    assert violations(page) == []
-    screenshot(page, f"{name_of(address)}-dark")
-    for width in (390, 320):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    screenshot(page, f"{name_of(address)}-dark-320")
+    look_at(page, name_of(address))
 
 
 @pytest.mark.parametrize(("address", "button"), OPENED, ids=[button for _, button in OPENED])

@@ -16,11 +16,11 @@ from backend.customers.service import update_customer
 from backend.reporting.activity import ActivityFilter, export_activity
 from backend.unit_of_work import read, run
 from billerjacket_app.format import MINUS
+from tests.browser.appearance import look_at, violations
 from tests.browser.conftest import Opener, World, screenshot, wait_until_ready
 from tests.browser.provider import ActivityScreen
 from tests.browser.screens import LIVE_MS_MAX
 from tests.browser.test_access import STATE, send_crafted
-from tests.browser.test_accessibility import violations
 from tests.factories import actor_in, make_customer, make_invoice
 
 pytestmark = pytest.mark.browser
@@ -189,19 +189,7 @@ def test_the_page_has_no_violations_and_fits_small_screens(
     page = open_page(address)
     name = "activity" + re.sub(r"\W+", "-", address.removeprefix("/activity"))
     assert page.title() == "Activity · BillerJacket"
-    assert violations(page) == []
-    screenshot(page, f"{name}-light")
-    page.emulate_media(color_scheme="dark")
-    expect(page.locator("html.dark")).to_be_attached()
-    assert violations(page) == []
-    screenshot(page, f"{name}-dark")
-    for width in (390, 320):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if width == 390:
-            screenshot(page, f"{name}-dark-390")
-    page.emulate_media(color_scheme="light")
-    screenshot(page, f"{name}-light-320")
+    look_at(page, name)
 
 
 def test_the_filters_work_with_the_keyboard_alone(open_page: Opener, dana: Actor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from backend.invoices.queries import InvoiceView
 from backend.messaging.contracts import Queue
@@ -12,10 +12,10 @@ from backend.support.jobs import get_job
 from backend.support.letters import LetterFilter
 from backend.support.models import ItemState, JobKind, JobState
 from backend.unit_of_work import read
-from tests.browser.conftest import LettersOpener, Opener, screenshot
+from tests.browser.appearance import look_at
+from tests.browser.conftest import LettersOpener, Opener
 from tests.browser.dead_letters import Quiet, address
 from tests.browser.test_access import STATE, send_crafted
-from tests.browser.test_accessibility import violations
 
 pytestmark = pytest.mark.browser
 
@@ -115,26 +115,6 @@ def test_without_dead_letters_the_page_says_so(open_page: Opener):
     expect(page.get_by_test_id("empty")).to_contain_text("No dead letters")
     expect(page.get_by_test_id("queue-card").filter(has_text="none")).to_have_count(4)
     look_at(page, "dlq-empty")
-
-
-def look_at(page: Page, name: str) -> None:
-    """Nothing is wrong with it, in light and dark, and on small screens; pictures are kept."""
-    page.emulate_media(color_scheme="light")
-    assert violations(page) == []
-    screenshot(page, f"{name}-light")
-    page.emulate_media(color_scheme="dark")
-    expect(page.locator("html.dark")).to_be_attached()
-    assert violations(page) == []
-    screenshot(page, f"{name}-dark")
-    for width in (390, 320):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if width == 390:
-            screenshot(page, f"{name}-dark-390")
-            page.emulate_media(color_scheme="light")
-            expect(page.locator("html.dark")).to_have_count(0)
-            screenshot(page, f"{name}-light-390")
-    page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_the_list_is_for_everyone(open_dlq: LettersOpener, gallery: InvoiceView):

@@ -16,9 +16,9 @@ from backend.support.jobs import get_job
 from backend.support.letters import LetterFilter, list_letters
 from backend.support.models import JobKind, JobState
 from backend.unit_of_work import read
+from tests.browser.appearance import violations
 from tests.browser.conftest import LettersOpener, screenshot, wait_until_ready
 from tests.browser.dead_letters import Quiet, address
-from tests.browser.test_accessibility import violations
 from tests.factories import raw_rows
 from tests.queues import real_message
 

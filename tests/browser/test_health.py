@@ -22,6 +22,7 @@ from backend.messaging.embedded import EmbeddedTransport
 from backend.messaging.transport import DeadReason
 from backend.unit_of_work import run
 from billerjacket_app.pages import support_trace
+from tests.browser.appearance import violations
 from tests.browser.conftest import (
     PASSWORD,
     Opener,
@@ -32,7 +33,6 @@ from tests.browser.conftest import (
     wait_until_ready,
 )
 from tests.browser.screens import LIVE_MS_MAX
-from tests.browser.test_accessibility import violations
 from tests.factories import make_customer, make_invoice, pay
 from tests.queues import real_message
 

@@ -7,15 +7,16 @@ import re
 import uuid
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from backend.invoices.service import send_invoice
 from backend.unit_of_work import run
+from tests.browser.appearance import look_at, violations
 from tests.browser.conftest import Opener, World, screenshot, wait_until_ready
 from tests.browser.provider import SettingsScreen, Stripe, WebhookScreen, WebhooksScreen
 from tests.browser.screens import LIVE_MS_MAX, InvoiceScreen
 from tests.browser.test_access import STATE, send_crafted
-from tests.browser.test_accessibility import has_focus, violations
+from tests.browser.test_accessibility import has_focus
 from tests.factories import invoice_now, make_customer, make_invoice
 from tests.webhooks import STRIPE_SECRET, stripe_event
 
@@ -28,25 +29,6 @@ NEW_SECRET = "whsec_" + "another" * 6
 def stripe(world: World) -> Stripe:
     """Stripe, with an endpoint of the first business."""
     return Stripe(world)
-
-
-def look_at(page: Page, name: str) -> None:
-    """No violations in either theme, nothing wider than a phone, and pictures of it all."""
-    page.set_viewport_size({"width": 1440, "height": 900})
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        wanted = "html.dark" if theme == "dark" else "html:not(.dark)"
-        expect(page.locator(wanted)).to_be_attached()
-        assert violations(page) == []
-        screenshot(page, f"{name}-{theme}")
-    for width in (320, 390):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    screenshot(page, f"{name}-dark-390")
-    page.emulate_media(color_scheme="light")
-    expect(page.locator("html:not(.dark)")).to_be_attached()
-    screenshot(page, f"{name}-light-390")
-    page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_an_event_is_found_by_the_providers_id_and_explained(open_page: Opener, stripe: Stripe):

@@ -38,14 +38,6 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.fixture
-def real_db(database_file: Path) -> Iterator[Database]:
-    """The database with the real clock, as the worker sees it."""
-    database = Database(f"sqlite:///{database_file}")
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def emulator() -> Iterator[Emulator]:
     """Without duplicate detection: what is sent twice is there twice."""
     with Emulator(lock_seconds=LOCK_SECONDS) as emulator:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -36,21 +35,6 @@ PAYMENTS_A_ROUND = 24
 LONGEST_LIFE_SECONDS = 0.5  # under load, counted from when the API answers
 
 pytestmark = pytest.mark.faults
-
-
-@pytest.fixture
-def real_db(database_file: Path) -> Iterator[Database]:
-    """The database with the real clock, as the other processes see it."""
-    database = Database(f"sqlite:///{database_file}")
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def service(database_file: Path) -> Iterator[Service]:
-    service = Service(database_file.parent)
-    yield service
-    service.stop()
 
 
 def drain_an_hour_later(database_file: Path) -> dict[str, QueueDepth]:

@@ -11,7 +11,6 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -55,21 +54,6 @@ KILLED_AT = (0.35, 0.7)
 PATIENCE_SECONDS = 120.0
 
 pytestmark = pytest.mark.faults
-
-
-@pytest.fixture
-def real_db(database_file: Path) -> Iterator[Database]:
-    """The database with the real clock, as the other processes see it."""
-    database = Database(f"sqlite:///{database_file}")
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def service(database_file: Path) -> Iterator[Service]:
-    service = Service(database_file.parent)
-    yield service
-    service.stop()
 
 
 def events_about(number: int, invoice_number: str) -> list[Json]:

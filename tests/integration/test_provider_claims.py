@@ -31,11 +31,6 @@ from tests.factories import (
 from tests.provider_events import Teller
 
 
-@pytest.fixture
-def stripe(db: Database, actor: Actor) -> Teller:
-    return Teller(db, actor)
-
-
 def test_a_dispute_after_a_partial_refund_takes_no_more_than_is_left(
     customer: CustomerView, stripe: Teller
 ):

@@ -32,11 +32,6 @@ from tests.factories import (
 from tests.provider_events import PROVIDER, Teller
 
 
-@pytest.fixture
-def stripe(db: Database, actor: Actor) -> Teller:
-    return Teller(db, actor)
-
-
 def test_a_dispute_takes_its_amount_and_the_invoice_is_chased_again(
     db: Database, actor: Actor, stripe: Teller, clock: Clock
 ):

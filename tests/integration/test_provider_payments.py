@@ -34,11 +34,6 @@ from tests.factories import (
 from tests.provider_events import PROVIDER, Teller
 
 
-@pytest.fixture
-def stripe(db: Database, actor: Actor) -> Teller:
-    return Teller(db, actor)
-
-
 def test_a_payment_is_recorded_and_applied_to_the_invoice_it_names(
     db: Database, actor: Actor, customer: CustomerView, stripe: Teller
 ):

@@ -30,11 +30,6 @@ from tests.factories import (
 from tests.provider_events import PROVIDER, Teller
 
 
-@pytest.fixture
-def stripe(db: Database, actor: Actor) -> Teller:
-    return Teller(db, actor)
-
-
 def test_a_partial_refund_comes_from_the_credit_first_and_then_from_the_invoice(
     db: Database, actor: Actor, customer: CustomerView, stripe: Teller, clock: Clock
 ):

@@ -22,7 +22,7 @@ from backend.messaging.contracts import EmailSendRequested, Queue
 from backend.messaging.transport import DELIVERIES_MAX, LEASE_SECONDS, Delivery
 from backend.unit_of_work import UnitOfWork, run
 from tests.factories import Clock, make_tenant, raw_rows
-from tests.queues import another_process, in_background, real_message, services_on
+from tests.queues import SOON, another_process, eventually, in_background, real_message, services_on
 from worker.dispatch import Handlers
 from worker.leases import HOLD_SECONDS_MAX, LeaseKeeper
 from worker.loops import pause_seconds, repeat
@@ -30,7 +30,6 @@ from worker.process import Worker
 
 # Not a queue into which the scheduler puts messages of its own.
 QUEUE = Queue.EMAIL_SEND
-SOON = 20.0  # seconds; how long a test waits for what takes a fraction of one
 
 
 @pytest.fixture
@@ -65,15 +64,6 @@ def send(services: Services, tenant_id: UUID, count: int = 1) -> list[str]:
 def states(db: Database) -> Counter[str]:
     rows = raw_rows(db, "SELECT state FROM queue_messages WHERE queue = ?", QUEUE.value)
     return Counter(state for (state,) in rows)
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SOON
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_once_relays_and_handles_everything_that_is_due_even_what_handlers_send(

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ from backend.health import heartbeats
 from backend.health.heartbeats import WorkerSeen, list_workers
 from backend.unit_of_work import read
 from tests.factories import Clock
+from tests.queues import eventually
 from tests.watched import WatchedDatabase
 from worker.heartbeat import heartbeat
 
 ROOT = Path(__file__).parents[3]
 QUICK = 0.01  # seconds between beats
-SOON = 20.0  # seconds; how long a test waits for what takes a fraction of one
 
 
 def workers(db: Database) -> list[WorkerSeen]:
@@ -36,15 +35,6 @@ def workers(db: Database) -> list[WorkerSeen]:
 
 def logged(logs: list[Any], event: str) -> int:
     return sum(line["event"] == event for line in logs)
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SOON
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_the_heart_beats_until_the_end_and_says_goodbye(db: Database, clock: Clock):

@@ -12,25 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
 from backend.actor import Actor
 from backend.db.engine import Database
-from backend.messaging.contracts import ApplyPayment
-from backend.unit_of_work import UnitOfWork, run
 from tests.factories import make_customer, make_tenant, raw_count, raw_rows
+from tests.queues import queue_payments
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def real_db(database_file: Path) -> Iterator[Database]:
-    """The same database with the real clock, as other processes see it."""
-    database = Database(f"sqlite:///{database_file}")
-    yield database
-    database.close()
 
 
 def start_worker(
@@ -77,18 +67,6 @@ def wait_until(condition: Callable[[], bool], *, seconds: float) -> bool:
             return True
         time.sleep(0.02)
     return False
-
-
-def queue_payments(db: Database, actor: Actor, customer_id: UUID, count: int) -> None:
-    def use_case(work: UnitOfWork) -> None:
-        for number in range(count):
-            command: dict[str, object] = {
-                "amount": f"{number + 1}.00",
-                "customer_id": str(customer_id),
-            }
-            work.send(ApplyPayment(command=command))
-
-    run(db, actor, use_case)
 
 
 def test_help_says_what_the_worker_does(tmp_path: Path):

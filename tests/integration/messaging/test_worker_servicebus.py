@@ -19,14 +19,14 @@ from backend.actor import Actor
 from backend.bootstrap import Services
 from backend.db.engine import Database
 from backend.ids import new_id
-from backend.messaging.contracts import ApplyPayment, Queue, WebhookReceived
+from backend.messaging.contracts import Queue, WebhookReceived
 from backend.unit_of_work import UnitOfWork, run
 from tests.contract.transports import brisk, make_sdk_hasty, transport_of, wait_for
 from tests.emulator import Counts, Emulator
 from tests.emulator.leftovers import SOCKETS_LEFT, sdk_may_leave_sockets
 from tests.factories import make_customer, make_tenant, raw_count, raw_rows
 from tests.integration.messaging.test_worker_process import start_worker
-from tests.queues import in_background, services_on
+from tests.queues import in_background, queue_payments, services_on
 from worker.handlers.table import HANDLERS
 from worker.process import Worker
 
@@ -58,24 +58,15 @@ def services(
     transport.close()
 
 
-def queue_payments(db: Database, actor: Actor, count: int) -> None:
-    customer_id = make_customer(db, actor, email="dental@example.com").customer_id
-
-    def use_case(work: UnitOfWork) -> None:
-        for number in range(count):
-            command: dict[str, object] = {
-                "amount": f"{number + 1}.00",
-                "customer_id": str(customer_id),
-            }
-            work.send(ApplyPayment(command=command))
-
-    run(db, actor, use_case)
+def queue_a_customers(db: Database, actor: Actor, count: int) -> None:
+    customer = make_customer(db, actor, email="dental@example.com")
+    queue_payments(db, actor, customer.customer_id, count)
 
 
 def test_once_relays_and_handles_everything_that_is_due_even_what_handlers_send(
     db: Database, services: Services, actor: Actor, emulator: Emulator
 ):
-    queue_payments(db, actor, 40)
+    queue_a_customers(db, actor, 40)
 
     taken = Worker(services, HANDLERS).run_once()
 
@@ -88,7 +79,7 @@ def test_once_relays_and_handles_everything_that_is_due_even_what_handlers_send(
 def test_a_message_that_comes_twice_has_its_effect_once(
     db: Database, services: Services, actor: Actor, emulator: Emulator
 ):
-    queue_payments(db, actor, 3)
+    queue_a_customers(db, actor, 3)
     emulator.faults.lose_send_answers(1)
     emulator.faults.lose_settle_answers(2)
 
@@ -122,14 +113,6 @@ def test_a_stop_with_fifty_in_hand_gives_back_what_was_not_begun(
     assert {one.delivery_count for one in emulator.messages(Queue.WEBHOOK_INGEST)} == {0}
 
 
-@pytest.fixture
-def real_db(database_file: Path) -> Iterator[Database]:
-    """The same database with the real clock, as other processes see it."""
-    database = Database(f"sqlite:///{database_file}")
-    yield database
-    database.close()
-
-
 @contextmanager
 def worker_on(emulator: Emulator, folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     """A worker's process; its log is worker.log."""
@@ -145,7 +128,7 @@ def worker_on(emulator: Emulator, folder: Path, *options: str) -> Iterator[subpr
 
 
 def test_the_process_drains_once_and_exits(real_db: Database, emulator: Emulator, tmp_path: Path):
-    queue_payments(real_db, Actor.system(make_tenant(real_db), "once"), 5)
+    queue_a_customers(real_db, Actor.system(make_tenant(real_db), "once"), 5)
 
     with worker_on(emulator, tmp_path, "--once") as process:
         process.wait(90)
@@ -168,7 +151,7 @@ def test_a_signal_ends_the_process_in_time_whatever_the_broker_does(
         emulator.faults.delay_links(120, times=None)
     elif trouble == "refuses connections":
         emulator.faults.outage()
-    queue_payments(real_db, Actor.system(make_tenant(real_db), "stop"), 1)
+    queue_a_customers(real_db, Actor.system(make_tenant(real_db), "stop"), 1)
 
     with worker_on(emulator, tmp_path) as process:
         log = tmp_path / "worker.log"

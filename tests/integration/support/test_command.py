@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -15,29 +14,11 @@ from backend.messaging.embedded import EmbeddedTransport
 from backend.support.acting import Matching, start_job
 from backend.support.letters import LetterFilter
 from backend.support.models import JobKind
+from tests.command_line import CommandLine, Done
 from tests.factories import actor_in, make_tenant
 from tests.integration.support.letters import bury, dead, dunning, nobodys, take, waiting
-from tests.integration.test_command_line import CommandLine, Done
 
 QUEUE = "--queue dunning-evaluate"
-
-
-@pytest.fixture
-def command(
-    tmp_path: Path,
-    database_file: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    logging_restored: None,
-) -> CommandLine:
-    return CommandLine(tmp_path, database_file, monkeypatch)
-
-
-@pytest.fixture
-def real_db(database_file: Path) -> Iterator[Database]:
-    """The database with the real clock that the commands have."""
-    db = Database(f"sqlite:///{database_file}")
-    yield db
-    db.close()
 
 
 @pytest.fixture
