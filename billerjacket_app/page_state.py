@@ -25,13 +25,13 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import reflex as rx
-from reflex_base.registry import RegistrationContext
 
 from backend.errors import BillerJacketError
 from backend.reporting.freshness import get_position
 from backend.unit_of_work import Reader, UnitOfWork
 from billerjacket_app import bridge, live, routes
 from billerjacket_app.bridge import Outcome, Problem
+from billerjacket_app.watch import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,21 +128,17 @@ class PageState(rx.State, mixin=True):
     @rx.event(background=True)
     async def watch(self) -> None:
         """Load again when the business's data changed, while this page is the one shown."""
-        me = uuid.uuid4().hex
         async with self:
-            self._watcher = me
-            path = self._path
-            token = self.router.session.client_token
-        namespace = RegistrationContext.get().app.event_namespace
+            watch = Watch.begin(self)
         last = time.monotonic()
         while True:
             await live.changes.wait(live.PAGE_SECONDS_MAX)
             await live.settle(last)
             last = time.monotonic()
-            if namespace is None or token not in namespace.token_to_sid:
-                return  # the tab is gone
+            if not watch.is_tab_open():
+                return
             async with self:
-                if self._watcher != me or self.router.url.path != path:
+                if not watch.holds(self):
                     return
                 where = await self.read(self.position_of())
                 if where.problem:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import reflex as rx
-from reflex_base.registry import RegistrationContext
 
 from backend.unit_of_work import Reader
 from backend.verification.chain import START, ChainPart, Place, check_own_chain_part
@@ -20,6 +19,7 @@ from billerjacket_app.components import basic
 from billerjacket_app.page_state import PageState
 from billerjacket_app.pages import rows
 from billerjacket_app.session import SessionState
+from billerjacket_app.watch import is_tab_open
 
 FINDINGS_SHOWN = 10
 
@@ -60,11 +60,10 @@ class ChainState(PageState, mixin=True):
                 return
             self.chain = ChainView("running", "Checking the first entries…")
             token = self.router.session.client_token
-        namespace = RegistrationContext.get().app.event_namespace
         place, findings = START, list[Finding]()
         while True:
             outcome = await bridge.read(self, check_part, place)
-            is_gone = namespace is None or token not in namespace.token_to_sid
+            is_gone = not is_tab_open(token)
             async with self:
                 if outcome.problem:
                     said = f"{outcome.problem.title} {outcome.problem.detail}"

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import reflex as rx
-from reflex_base.registry import RegistrationContext
 
 from backend.health.service import Health, QueueHealth, get_health
 from billerjacket_app import bridge, routes
@@ -24,6 +22,7 @@ from billerjacket_app import format as fmt
 from billerjacket_app.components import basic, table
 from billerjacket_app.session import SessionState
 from billerjacket_app.status import Badge
+from billerjacket_app.watch import Watch
 
 LOOK_SECONDS = 5.0
 NONE_RUNS = "No worker is running: nothing is sent, matched or chased until one is started."
@@ -125,17 +124,13 @@ class HealthState(rx.State):
     @rx.event(background=True)
     async def watch(self) -> None:
         """Look at once, and then every few seconds while the page is the one shown."""
-        me = uuid.uuid4().hex
         async with self:
-            self._watcher = me
-            path = self.router.url.path
-            token = self.router.session.client_token
-        namespace = RegistrationContext.get().app.event_namespace
-        while namespace is not None and token in namespace.token_to_sid:
+            watch = Watch.begin(self)
+        while watch.is_tab_open():
             # Outside the lock: a broker may keep us waiting, and the page must not.
             outcome = await bridge.ask(self, get_health)
             async with self:
-                if self._watcher != me or self.router.url.path != path:
+                if not watch.holds(self):
                     return
                 if outcome.problem.kind == "signed_out":
                     return

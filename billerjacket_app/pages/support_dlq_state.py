@@ -8,14 +8,12 @@ or a job goes on), and on a slow timer for what happens in a broker alone.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import reflex as rx
-from reflex_base.registry import RegistrationContext
 
 from backend.actor import PERMISSIONS, Action, Actor, PlatformActor
 from backend.messaging.contracts import Queue
@@ -26,6 +24,7 @@ from billerjacket_app import bridge, live, routes
 from billerjacket_app.bridge import Outcome
 from billerjacket_app.page_state import PageState
 from billerjacket_app.pages import rows
+from billerjacket_app.watch import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -103,12 +102,8 @@ class SupportState(PageState, mixin=True):
     @rx.event(background=True)
     async def watch(self) -> None:
         """Look again while this page is the one shown; the asking itself holds nothing up."""
-        me = uuid.uuid4().hex
         async with self:
-            self._watcher = me
-            path = self._path
-            token = self.router.session.client_token
-        namespace = RegistrationContext.get().app.event_namespace
+            watch = Watch.begin(self)
         last = time.monotonic()
         # Counts are kept for a while: what they did not tell at first, they tell after it.
         wait_seconds = LOOK_AGAIN_SECONDS
@@ -117,17 +112,17 @@ class SupportState(PageState, mixin=True):
             wait_seconds = LOOK_AGAIN_SECONDS if changed else live.PAGE_SECONDS_MAX
             await live.settle(last)
             last = time.monotonic()
-            if namespace is None or token not in namespace.token_to_sid:
-                return  # the tab is gone
+            if not watch.is_tab_open():
+                return
             async with self:
-                if self._watcher != me or self.router.url.path != path:
+                if not watch.holds(self):
                     return
                 asked = self._glance()
             if asked is None:
                 continue
             outcome = await bridge.ask(self, asked[0], *asked[1])
             async with self:
-                if self._watcher != me or self.router.url.path != path:
+                if not watch.holds(self):
                     return
                 if outcome.problem.kind == "signed_out":
                     return
