@@ -135,11 +135,7 @@ def _recorded(payment: PaymentView, target: Target, claims: list[Claim]) -> Effe
 
 
 def _failed(work: UnitOfWork, provider: str, event: ProviderEvent) -> Effect:
-    """An attempt with its code and message, kept once; after a success it is of no interest."""
-    known = find_external_payment(work, provider, event.external_payment_id)
-    if known is not None:
-        detail = "The payment succeeded after all; the failed attempt changes nothing."
-        return Effect(Outcome.UNCHANGED, known.payment_id, detail, ("already_recorded",))
+    """An attempt with its code and message, kept once, also when the payment succeeded before."""
     external = (provider, event.external_payment_id)
     if has_external_attempt(work, *external, event.occurred_at):
         detail = "The failed attempt is known already; nothing changed."
@@ -158,7 +154,12 @@ def _failed(work: UnitOfWork, provider: str, event: ProviderEvent) -> Effect:
         external_at=event.occurred_at,
         failure=Refused(message, code=code),
     )
-    return Effect(Outcome.APPLIED, None, f"The failed attempt to pay is kept: {message} ({code})")
+    detail = f"The failed attempt to pay is kept: {message} ({code})"
+    paid = find_external_payment(work, provider, event.external_payment_id)
+    if paid is None:
+        return Effect(Outcome.APPLIED, None, detail)
+    detail += " The payment itself succeeded, and stays."
+    return Effect(Outcome.APPLIED, paid.payment_id, detail)
 
 
 def _refunded(work: UnitOfWork, provider: str, event: ProviderEvent) -> Effect:

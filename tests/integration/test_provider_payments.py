@@ -324,17 +324,17 @@ def test_a_failure_is_an_attempt_with_its_code_and_a_later_success_is_fine(
     assert sum("Attempt to pay $100.00 failed" in title for title in told) == 2
 
 
-def test_a_failure_after_the_success_changes_nothing(
+def test_a_failure_told_after_the_success_is_kept_once_and_moves_no_money(
     db: Database, customer: CustomerView, stripe: Teller, clock: Clock
 ):
     stripe.paid(customer_id=customer.customer_id)
-    before = (money_rows(db), raw_count(db, "payment_attempts"))
-    effect = stripe.failed(occurred_at=clock.now - timedelta(minutes=1))
-    assert (effect.outcome, effect.payment_id) == (
-        Outcome.UNCHANGED,
-        stripe.payment().payment_id,
-    )
-    assert (money_rows(db), raw_count(db, "payment_attempts")) == before
+    money, attempts = money_rows(db), raw_count(db, "payment_attempts")
+    earlier = clock.now - timedelta(minutes=1)
+    effect = stripe.failed(occurred_at=earlier)
+    assert (effect.outcome, effect.payment_id) == (Outcome.APPLIED, stripe.payment().payment_id)
+    assert stripe.failed(occurred_at=earlier).outcome is Outcome.UNCHANGED
+    assert money_rows(db) == money
+    assert raw_count(db, "payment_attempts") == attempts + 1
 
 
 def test_a_failure_that_says_little_is_kept_with_what_it_says(db: Database, stripe: Teller):

@@ -51,7 +51,7 @@ class ProviderBooks(Books):
         return "kept_as_credit" if is_credit or is_elsewhere else "applied"
 
     def hear_failed(self, name: str, at: datetime) -> str:
-        if name in self.external or (name, at) in self.failures:
+        if (name, at) in self.failures:
             return "unchanged"
         self.failures.add((name, at))
         return "applied"
