@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
@@ -38,7 +38,12 @@ class CommunicationStatus(StrEnum):
 
 
 class Communication(TenantRow, table=True):
-    """One e-mail. Subject and bodies are filled in when it is rendered, just before it is sent."""
+    """One e-mail. Subject and bodies are filled in when it is rendered, just before it is sent.
+
+    `reminded_on` is the tenant's day that a reminder counts for in the gap between two. Until
+    `sending_until` one worker is handing it over, and no other does. `template_problem` says why
+    the tenant's own template was passed over for the one that comes with BillerJacket.
+    """
 
     __tablename__ = "communications"
     __table_args__: ClassVar[Any] = owned(
@@ -48,6 +53,15 @@ class Communication(TenantRow, table=True):
         sa.Index("ix_communications__created", "tenant_id", "row_id"),
         sa.Index("ix_communications__customer", "tenant_id", "customer_id", "row_id"),
         sa.Index("ix_communications__correlation_id", "tenant_id", "correlation_id"),
+        # Who had a reminder lately.
+        sa.Index(
+            "ix_communications__reminded",
+            "tenant_id",
+            "reminded_on",
+            "customer_id",
+            sqlite_where=sa.text("reminded_on IS NOT NULL"),
+            mssql_where=sa.text("reminded_on IS NOT NULL"),
+        ),
         # A run of dunning writes one e-mail to a customer.
         sa.Index(
             "uq_communications__dunning_run",
@@ -87,6 +101,9 @@ class Communication(TenantRow, table=True):
     correlation_id: str = Field(sa_type=Text(128))
     created_at: datetime = Field(sa_type=UtcInstant)
     sent_at: datetime | None = Field(default=None, sa_type=UtcInstant)
+    reminded_on: date | None = Field(default=None, sa_type=sa.Date)
+    sending_until: datetime | None = Field(default=None, sa_type=UtcInstant)
+    template_problem: str | None = Field(default=None, sa_type=Text(300))
     version: int = Field(sa_type=sa.Integer)
 
 
@@ -126,6 +143,51 @@ class CommunicationAttachment(TenantRow, table=True):
     content: bytes | None = Field(default=None, sa_type=sa.LargeBinary)
 
 
+class ReturnKind(StrEnum):
+    """What came back: the mail itself, or a complaint about it."""
+
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+class EmailReturn(TenantRow, table=True):
+    """Word that an address does not take our mail, or does not want it, and who said so."""
+
+    __tablename__ = "email_returns"
+    __table_args__: ClassVar[Any] = owned(
+        reference("customer_id", "customers"),
+        reference("communication_id", "communications"),
+        sa.Index("ix_email_returns__customer", "tenant_id", "customer_id", "row_id"),
+    )
+
+    customer_id: UUID = Field(sa_type=Id)
+    communication_id: UUID | None = Field(default=None, sa_type=Id)
+    address: str = Field(sa_type=Text(254))
+    kind: ReturnKind = Field(sa_type=choice(ReturnKind, "kind"))
+    detail: str = Field(sa_type=Text(500))
+    source: str = Field(sa_type=Text(50))
+    correlation_id: str = Field(sa_type=Text(128))
+    created_at: datetime = Field(sa_type=UtcInstant)
+
+
+class EmailTemplate(TenantRow, table=True):
+    """A tenant's own wording of an e-mail, in place of the one that comes with BillerJacket."""
+
+    __tablename__ = "email_templates"
+    __table_args__: ClassVar[Any] = owned(sa.UniqueConstraint("tenant_id", "template_key"))
+
+    template_key: str = Field(sa_type=Text(64))
+    name: str = Field(sa_type=Text(100))
+    subject: str = Field(sa_type=Text(500))
+    text_body: str = Field(sa_type=LongText)
+    html_body: str = Field(sa_type=LongText)
+    created_at: datetime = Field(sa_type=UtcInstant)
+    updated_at: datetime = Field(sa_type=UtcInstant)
+    version: int = Field(sa_type=sa.Integer)
+
+
 COMMUNICATIONS = table_of(Communication)
 COMMUNICATION_INVOICES = table_of(CommunicationInvoice)
 COMMUNICATION_ATTACHMENTS = table_of(CommunicationAttachment)
+EMAIL_RETURNS = table_of(EmailReturn)
+EMAIL_TEMPLATES = table_of(EmailTemplate)

@@ -151,6 +151,9 @@ def queue_email(work: UnitOfWork, letter: Letter, *, source_message_id: UUID | N
         correlation_id=work.actor.correlation_id,
         created_at=work.now,
         sent_at=None,
+        reminded_on=None,
+        sending_until=None,
+        template_problem=None,
         version=1,
     )
     work.execute_many(

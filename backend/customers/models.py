@@ -26,6 +26,7 @@ class EmailStatus(StrEnum):
 
     OK = "ok"
     BOUNCED = "bounced"
+    COMPLAINED = "complained"
 
 
 class Customer(TenantRow, table=True):

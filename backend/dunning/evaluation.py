@@ -82,7 +82,13 @@ _ADD_RUN = Statement(sa.insert(_RUN))
 _ADD_COMMUNICATION = Statement(sa.insert(_COM))
 
 _NEXT = verdicts(
-    "tenant_id", "invoice_id", "customer_id", "step_number", "template_key", only_chased=True
+    "tenant_id",
+    "invoice_id",
+    "customer_id",
+    "step_number",
+    "days_after_due",
+    "template_key",
+    only_chased=True,
 ).subquery()
 _ADD_NOTICES = Statement(
     sa.insert(_NOTICE).from_select(
@@ -91,6 +97,7 @@ _ADD_NOTICES = Statement(
             "id",
             "invoice_id",
             "step_number",
+            "days_after_due",
             "template_key",
             "noticed_on",
             "dunning_run_id",
@@ -102,6 +109,7 @@ _ADD_NOTICES = Statement(
             fresh_id(),
             _NEXT.c.invoice_id,
             _NEXT.c.step_number,
+            _NEXT.c.days_after_due,
             _NEXT.c.template_key,
             AS_OF,
             _COM.c.dunning_run_id,
@@ -137,6 +145,7 @@ _MOVE_STATES = Statement(
     .values(
         plan_id=PLAN_OF_CUSTOMER,
         last_step_number=_NOTICE.c.step_number,
+        last_days_after_due=_NOTICE.c.days_after_due,
         last_step_on=_NOTICE.c.noticed_on,
         updated_at=_NOTICE.c.created_at,
         version=_STATE.c.version + 1,
@@ -150,6 +159,7 @@ _BEGIN_STATES = Statement(
             "invoice_id",
             "plan_id",
             "last_step_number",
+            "last_days_after_due",
             "last_step_on",
             "updated_at",
             "version",
@@ -160,6 +170,7 @@ _BEGIN_STATES = Statement(
             _NOTICE.c.invoice_id,
             PLAN_OF_CUSTOMER,
             _NOTICE.c.step_number,
+            _NOTICE.c.days_after_due,
             _NOTICE.c.noticed_on,
             _NOTICE.c.created_at,
             constant(1),
@@ -217,13 +228,16 @@ def run_evaluation(
         id=run_id,
         as_of=day,
         is_scheduled=scheduled,
+        keeps_gap=False,
         email_count=len(chased),
         invoice_count=invoice_count,
+        overdue_count=invoice_count,
+        finished_at=work.now,
         correlation_id=work.actor.correlation_id,
         created_at=work.now,
     )
     if chased:
-        communication_ids = _write_communications(work, run_id, chased)
+        communication_ids = _write_communications(work, run_id, day, chased)
         of_run = {"run_id": run_id, "id_prefix": id_prefix()}
         work.execute(_ADD_NOTICES, **of_run, **plan, now=work.now)
         work.execute(_LINK_INVOICES, **of_run)
@@ -256,7 +270,9 @@ def _first_of(customers: list[Any]) -> tuple[list[Any], bool]:
     return customers, False
 
 
-def _write_communications(work: UnitOfWork, run_id: UUID, chased: list[Any]) -> list[UUID]:
+def _write_communications(
+    work: UnitOfWork, run_id: UUID, day: date, chased: list[Any]
+) -> list[UUID]:
     """One queued e-mail for each customer, and its message; their ids in the same order."""
     communication_ids = []
     rows = []
@@ -285,6 +301,9 @@ def _write_communications(work: UnitOfWork, run_id: UUID, chased: list[Any]) -> 
                 "correlation_id": work.actor.correlation_id,
                 "created_at": work.now,
                 "sent_at": None,
+                "reminded_on": day,
+                "sending_until": None,
+                "template_problem": None,
                 "version": 1,
             }
         )

@@ -67,9 +67,9 @@ _NOTICE_OF = (
 _STEP = Statement(sa.select(_N.c.step_number).where(*_NOTICE_OF))
 _WITHDRAW = Statement(sa.delete(_N).where(*_NOTICE_OF))
 _STEP_BEFORE = Statement(
-    sa.select(_N.c.step_number, _N.c.noticed_on)
+    sa.select(_N.c.step_number, _N.c.days_after_due, _N.c.noticed_on)
     .where(_N.c.tenant_id == TENANT, _N.c.invoice_id == sa.bindparam("invoice_id"))
-    .order_by(_N.c.step_number.desc())
+    .order_by(_N.c.days_after_due.desc())
 )
 _STATE_OF = (
     _S.c.tenant_id == TENANT,
@@ -82,6 +82,7 @@ _STEP_BACK = Statement(
     .where(*_STATE_OF)
     .values(
         last_step_number=sa.bindparam("new_step"),
+        last_days_after_due=sa.bindparam("new_days_after_due"),
         last_step_on=sa.bindparam("new_step_on"),
         updated_at=sa.bindparam("now"),
         version=_S.c.version + 1,
@@ -158,6 +159,7 @@ def take_back_unsent(work: UnitOfWork, communication_id: UUID, letter: Letter) -
                 of_invoice=invoice_id,
                 step=step,
                 new_step=before.step_number,
+                new_days_after_due=before.days_after_due,
                 new_step_on=before.noticed_on,
                 now=work.now,
             )

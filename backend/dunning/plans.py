@@ -278,6 +278,7 @@ def _write_steps(work: UnitOfWork, plan_id: UUID, steps: tuple[StepView, ...]) -
                 "days_after_due": step.days_after_due,
                 "template_key": step.template_key,
                 "channel": step.channel,
+                "subject": None,
             }
             for step in steps
         ],

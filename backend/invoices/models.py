@@ -95,10 +95,11 @@ class Invoice(TenantRow, table=True):
             sqlite_where=sa.text(_OPEN),
             mssql_where=sa.text(_OPEN),
         ),
-        # What dunning walks: the open ones past their day, not every invoice ever paid.
+        # What dunning walks, customer by customer: the open ones, not every invoice ever paid.
         sa.Index(
             "ix_invoices__chase",
             "tenant_id",
+            "customer_id",
             "due_date",
             sqlite_where=sa.text(_OPEN),
             mssql_where=sa.text(_OPEN),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -13,13 +14,15 @@ import sqlalchemy as sa
 
 from backend import money
 from backend.actor import Action, Actor
-from backend.checks import optional_text, required_text
+from backend.business_days import calendar_of_zone, calendars
+from backend.checks import optional_email, optional_text, required_text
 from backend.db.statements import TENANT, PlatformStatement, Statement
 from backend.errors import FieldError, InvalidInput, NotFound
 from backend.ids import new_id
 from backend.tenants.models import TENANTS, TenantStatus
 from backend.tenants.settings import (
     DEFAULT_NUMBER_PREFIX,
+    DEFAULT_REMINDER_GAP_DAYS,
     DEFAULT_SENDING_FROM_MINUTE,
     DEFAULT_SENDING_UNTIL_MINUTE,
     DEFAULT_SENDING_WEEKDAYS,
@@ -29,6 +32,8 @@ from backend.unit_of_work import Reader, UnitOfWork
 
 NAME_LENGTH_MAX = 200
 PREFIX_LENGTH_MAX = 16
+ADDRESS_LENGTH_MAX = 500
+REMINDER_GAP_DAYS_MAX = 60
 DEFAULT_CURRENCY = "USD"
 DEFAULT_TIME_ZONE = "America/Chicago"
 MINUTES_A_DAY = 24 * 60
@@ -45,6 +50,11 @@ _UPDATE = Statement(
         sending_from_minute=sa.bindparam("new_from"),
         sending_until_minute=sa.bindparam("new_until"),
         sending_weekdays=sa.bindparam("new_weekdays"),
+        holiday_calendar=sa.bindparam("new_calendar"),
+        reminder_gap_days=sa.bindparam("new_gap"),
+        reply_to_email=sa.bindparam("new_reply_to"),
+        postal_address=sa.bindparam("new_postal_address"),
+        high_value_amount=sa.bindparam("new_high_value", type_=_T.high_value_amount.type),
         version=_T.version + 1,
     )
 )
@@ -69,7 +79,11 @@ class CreateTenant:
 
 @dataclass(frozen=True, slots=True)
 class UpdateTenant:
-    """New settings; None leaves one as it is. Minutes are after midnight in the time zone."""
+    """New settings; None leaves one as it is. Minutes are after midnight in the time zone.
+
+    The empty text clears what may be missing: calendar, reply-to, address, and the amount, which
+    is in the tenant's currency.
+    """
 
     name: str | None = None
     time_zone: str | None = None
@@ -77,6 +91,11 @@ class UpdateTenant:
     sending_from_minute: int | None = None
     sending_until_minute: int | None = None
     sending_weekdays: str | None = None
+    holiday_calendar: str | None = None
+    reminder_gap_days: int | None = None
+    reply_to_email: str | None = None
+    postal_address: str | None = None
+    high_value_amount: Decimal | str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +111,9 @@ class TenantRow:
 
 
 def add_tenant(work: UnitOfWork, command: CreateTenant) -> UUID:
-    """Insert a tenant with default settings. Raises InvalidInput.
+    """Insert a tenant with default settings, its country's holidays among them.
+
+    Raises InvalidInput.
 
     Only a part of making one: `backend.onboarding` decides who may, and gives it its plan.
     """
@@ -111,6 +132,11 @@ def add_tenant(work: UnitOfWork, command: CreateTenant) -> UUID:
         sending_from_minute=DEFAULT_SENDING_FROM_MINUTE,
         sending_until_minute=DEFAULT_SENDING_UNTIL_MINUTE,
         sending_weekdays=DEFAULT_SENDING_WEEKDAYS,
+        holiday_calendar=calendar_of_zone(command.time_zone),
+        reminder_gap_days=DEFAULT_REMINDER_GAP_DAYS,
+        reply_to_email=None,
+        postal_address=None,
+        high_value_amount=None,
         created_at=work.now,
         version=1,
     )
@@ -140,11 +166,24 @@ def update_tenant(work: UnitOfWork, command: UpdateTenant) -> TenantSettings:
             )
             or ""
         )
+    if "reply_to_email" in wanted:
+        wanted["reply_to_email"] = optional_email(wanted["reply_to_email"], field="reply_to_email")
+    if "postal_address" in wanted:
+        wanted["postal_address"] = optional_text(
+            wanted["postal_address"],
+            field="postal_address",
+            max_length=ADDRESS_LENGTH_MAX,
+            many_lines=True,
+        )
+    if "high_value_amount" in wanted:
+        wanted["high_value_amount"] = _threshold(wanted["high_value_amount"], before.currency_code)
     after = replace(before, **wanted)
     _check(
         time_zone=after.time_zone,
         window=(after.sending_from_minute, after.sending_until_minute),
         weekdays=after.sending_weekdays,
+        calendar=after.holiday_calendar,
+        gap_days=after.reminder_gap_days,
     )
     changed = [field for field in wanted if getattr(before, field) != getattr(after, field)]
     if not changed:
@@ -157,6 +196,11 @@ def update_tenant(work: UnitOfWork, command: UpdateTenant) -> TenantSettings:
         new_from=after.sending_from_minute,
         new_until=after.sending_until_minute,
         new_weekdays=after.sending_weekdays,
+        new_calendar=after.holiday_calendar,
+        new_gap=after.reminder_gap_days,
+        new_reply_to=after.reply_to_email,
+        new_postal_address=after.postal_address,
+        new_high_value=after.high_value_amount,
     )
     work.record(
         "tenant.updated",
@@ -220,6 +264,8 @@ def _check(
     time_zone: str,
     window: tuple[int, int] = (DEFAULT_SENDING_FROM_MINUTE, DEFAULT_SENDING_UNTIL_MINUTE),
     weekdays: str = DEFAULT_SENDING_WEEKDAYS,
+    calendar: str = "",
+    gap_days: int = DEFAULT_REMINDER_GAP_DAYS,
 ) -> None:
     errors = []
     if time_zone not in _time_zones():
@@ -233,8 +279,27 @@ def _check(
         errors.append(
             FieldError("sending_weekdays", "must be seven of 0 and 1, Monday first, with a 1")
         )
+    if calendar and calendar not in calendars():
+        errors.append(
+            FieldError("holiday_calendar", "must be a country such as US, or a part of one: US-TX")
+        )
+    if not 0 <= gap_days <= REMINDER_GAP_DAYS_MAX:
+        errors.append(
+            FieldError("reminder_gap_days", f"must be between 0 and {REMINDER_GAP_DAYS_MAX}")
+        )
     if errors:
         raise InvalidInput(errors)
+
+
+def _threshold(given: Decimal | str | int, currency_code: str) -> Decimal | None:
+    """The amount from which on a customer is called; None for an empty text."""
+    if given == "":
+        return None
+    field = "high_value_amount"
+    amount = money.parse_amount(given, in_currency=money.currency(currency_code), field=field)
+    if amount <= money.ZERO:
+        raise InvalidInput.of(field, "must be more than zero")
+    return amount
 
 
 @lru_cache(maxsize=1)

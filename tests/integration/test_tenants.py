@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -51,6 +52,11 @@ def test_a_new_tenant_has_the_default_settings(db: Database):
         sending_from_minute=480,
         sending_until_minute=1080,
         sending_weekdays="1111100",
+        holiday_calendar="IT",
+        reminder_gap_days=3,
+        reply_to_email=None,
+        postal_address=None,
+        high_value_amount=None,
     )
 
 
@@ -104,6 +110,13 @@ def test_an_admin_changes_some_settings_and_the_others_stay(db: Database, actor:
         (UpdateTenant(sending_weekdays="0000000"), "sending_weekdays"),
         (UpdateTenant(sending_weekdays="11111"), "sending_weekdays"),
         (UpdateTenant(sending_weekdays="1111x00"), "sending_weekdays"),
+        (UpdateTenant(holiday_calendar="Mars"), "holiday_calendar"),
+        (UpdateTenant(reminder_gap_days=-1), "reminder_gap_days"),
+        (UpdateTenant(reminder_gap_days=61), "reminder_gap_days"),
+        (UpdateTenant(reply_to_email="office"), "reply_to_email"),
+        (UpdateTenant(postal_address="x" * 501), "postal_address"),
+        (UpdateTenant(high_value_amount="0"), "high_value_amount"),
+        (UpdateTenant(high_value_amount="1.005"), "high_value_amount"),
     ],
     ids=str,
 )
@@ -115,6 +128,26 @@ def test_refuses_settings_that_cannot_be(
         run(db, actor, service.update_tenant, command)
     assert [error.field for error in refusal.value.errors] == [field]
     assert settings_of(db, actor.tenant_id) == before
+
+
+def test_what_may_be_missing_is_set_and_cleared(db: Database, actor: Actor):
+    given = UpdateTenant(
+        holiday_calendar="US-TX",
+        reply_to_email="office@ridge.example",
+        postal_address="1 Main St\nAustin",
+        high_value_amount="2500",
+    )
+    after = run(db, actor, service.update_tenant, given)
+    assert settings_of(db, actor.tenant_id) == after
+    assert (after.holiday_calendar, after.reply_to_email) == ("US-TX", "office@ridge.example")
+    assert (after.postal_address, after.high_value_amount) == ("1 Main St\nAustin", Decimal(2500))
+    nothing = UpdateTenant(
+        holiday_calendar="", reply_to_email="", postal_address="", high_value_amount=""
+    )
+    cleared = run(db, actor, service.update_tenant, nothing)
+    assert settings_of(db, actor.tenant_id) == cleared
+    assert (cleared.holiday_calendar, cleared.reply_to_email) == ("", None)
+    assert (cleared.postal_address, cleared.high_value_amount) == (None, None)
 
 
 @pytest.mark.parametrize("role", [Role.FINANCE, Role.SUPPORT])

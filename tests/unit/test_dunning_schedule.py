@@ -25,6 +25,11 @@ def tenant_in(time_zone: str, *, hours: tuple[int, int] = (8, 18)) -> TenantSett
         sending_from_minute=hours[0] * 60,
         sending_until_minute=hours[1] * 60,
         sending_weekdays="1111100",
+        holiday_calendar="",
+        reminder_gap_days=3,
+        reply_to_email=None,
+        postal_address=None,
+        high_value_amount=None,
     )
 
 
