@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from uuid import UUID
 
 from pydantic import (
     AliasChoices,
@@ -110,6 +111,21 @@ class SmtpServer:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class EntraDirectory:
+    """A directory of Microsoft Entra ID, and our registration there."""
+
+    authority: str
+    tenant_id: str
+    client_id: str
+    client_secret: SecretStr
+
+    @property
+    def issuer(self) -> str:
+        """Who must have issued an id token, exactly."""
+        return f"{self.authority}/{self.tenant_id}/v2.0"
+
+
 class Settings(BaseSettings):
     """Every setting of BillerJacket. A field's description says what is expected of it."""
 
@@ -173,6 +189,23 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error")
     redis_url: SecretStr | None = Field(None, description="redis://… or rediss://…")
+    entra_tenant_id: str | None = Field(
+        None,
+        description="the id of a Microsoft Entra directory (a UUID); with it go "
+        "BILLERJACKET_ENTRA_CLIENT_ID and BILLERJACKET_ENTRA_CLIENT_SECRET",
+    )
+    entra_client_id: str | None = Field(
+        None,
+        description="the application (client) id of the registration at Microsoft Entra, a UUID",
+    )
+    entra_client_secret: SecretStr | None = Field(
+        None, description="the client secret of the registration at Microsoft Entra"
+    )
+    entra_authority: str = Field(
+        "https://login.microsoftonline.com",
+        description="where Microsoft Entra answers: https://login.microsoftonline.com, or the "
+        "address of a national cloud",
+    )
     applicationinsights_connection_string: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("APPLICATIONINSIGHTS_CONNECTION_STRING"),
@@ -262,6 +295,22 @@ class Settings(BaseSettings):
                 raise ValueError("not a Redis address")
         return value
 
+    @field_validator("entra_tenant_id", "entra_client_id")
+    @classmethod
+    def _uuid(cls, value: str | None) -> str | None:
+        # Spelled one way: an id token is compared with it as text.
+        return None if value is None else str(UUID(value))
+
+    @field_validator("entra_authority")
+    @classmethod
+    def _https_host(cls, value: str) -> str:
+        parts = urlsplit(value)
+        _ = parts.port  # Raises ValueError when it is not a number.
+        is_alone = parts.path in ("", "/") and not _has_extras(parts)
+        if parts.scheme != "https" or not parts.hostname or not is_alone:
+            raise ValueError("not an https address of a host")
+        return value.rstrip("/")
+
     @field_validator("applicationinsights_connection_string")
     @classmethod
     def _instrumentation_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -274,6 +323,25 @@ class Settings(BaseSettings):
         if self.is_production and len(self.secret_key.get_secret_value()) < SECRET_KEY_LENGTH_MIN:
             raise ValueError("secret_key")
         return self
+
+    @model_validator(mode="after")
+    def _entra_is_whole_or_absent(self) -> Self:
+        given = (self.entra_tenant_id, self.entra_client_id, self.entra_client_secret)
+        if any(one is not None for one in given) and None in given:
+            raise ValueError("entra_tenant_id")
+        return self
+
+    @property
+    def entra(self) -> EntraDirectory | None:
+        """The directory whose people may sign in, or None when nobody does by Microsoft."""
+        tenant, client, secret = (
+            self.entra_tenant_id,
+            self.entra_client_id,
+            self.entra_client_secret,
+        )
+        if tenant is None or client is None or secret is None:
+            return None
+        return EntraDirectory(self.entra_authority, tenant, client, secret)
 
     @property
     def is_production(self) -> bool:
@@ -316,8 +384,8 @@ def _problems_of(error: ValidationError) -> list[str]:
     for item in error.errors():
         if item["type"] == "default_factory_not_called":
             continue  # It follows from another setting, which is the wrong one.
-        # Only one rule spans several settings, and it is about the secret key.
-        where = str(item["loc"][0]) if item["loc"] else "secret_key"
+        # A rule that spans several settings says itself which of them is wrong.
+        where = str(item["loc"][0]) if item["loc"] else item["msg"].rpartition(" ")[2]
         name = next(n for n in Settings.model_fields if n == where.lower())
         problems.append(f"{_environment_name(name)}: expected {_expected(name)}")
     return problems

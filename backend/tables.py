@@ -10,6 +10,7 @@ import backend.customers.models
 import backend.dunning.models
 import backend.health.models
 import backend.idempotency
+import backend.identity.account_models
 import backend.identity.models
 import backend.invoices.models
 import backend.ledger.models

@@ -168,11 +168,14 @@ class UnitOfWork(Reader):
                 at=self.now,
                 correlation_id=actor.correlation_id,
             )
-        if self._messages:
+        for is_platform in (False, True):
+            pending = [one for one in self._messages if one.message.is_platform is is_platform]
+            if not pending:
+                continue
             outbox.add(
                 self.connection,
-                self._messages,
-                tenant_id=self.tenant_id,
+                pending,
+                tenant_id=audit.PLATFORM_CHAIN if is_platform else self.tenant_id,
                 correlation_id=actor.correlation_id,
                 causation_id=actor.causation_id if isinstance(actor, Actor) else None,
                 user_id=actor.user_id,

@@ -10,6 +10,7 @@ import structlog
 
 from backend import logging
 from backend.actor import Actor, platform_system
+from backend.audit import PLATFORM_CHAIN
 from backend.bootstrap import Services
 from backend.errors import Busy, NotAllowed, TooManyRequests
 from backend.messaging.attempts import note_failed_delivery
@@ -73,13 +74,17 @@ def _handle(services: Services, handlers: Handlers, delivery: Delivery) -> None:
         raise UnknownMessageType(f"nobody handles messages of type {envelope.message_type}")
     if message.queue is not delivery.queue:
         raise BadEnvelope(f"{envelope.message_type} belongs into the queue {message.queue}")
+    is_platform = envelope.tenant_id == PLATFORM_CHAIN
+    if message.is_platform is not is_platform:
+        raise BadEnvelope(f"{envelope.message_type} does not belong to this tenant")
     actor = Actor.system(
         envelope.tenant_id,
         envelope.correlation_id,
         user_id=envelope.requested_by_user_id,
         causation_id=str(envelope.message_id),
     )
-    read(services.db, actor, _require_active_tenant)
+    if not is_platform:
+        read(services.db, actor, _require_active_tenant)
     handler(services, actor, envelope, message)
 
 

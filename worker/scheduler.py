@@ -21,7 +21,9 @@ from backend.actor import Actor, platform_system
 from backend.bootstrap import Services
 from backend.dunning.schedule import is_window_open
 from backend.health.heartbeats import forget_gone_workers
+from backend.identity.account_emails import forget_old_account_emails
 from backend.identity.sessions import forget_expired_sessions
+from backend.identity.sign_in_steps import forget_old_steps
 from backend.identity.throttle import forget_old_failures
 from backend.ids import new_id
 from backend.invoices.overdue import sweep_overdue, tenants_to_sweep
@@ -96,6 +98,8 @@ class Scheduler:
             "idempotency_keys": idempotency.forget_expired,
             "sessions": forget_expired_sessions,
             "sign_in_failures": forget_old_failures,
+            "sign_in_steps": forget_old_steps,
+            "account_emails": forget_old_account_emails,
             "workers": forget_gone_workers,
         }
         forgotten = {name: run(self._db, platform_system(_WHO), job) for name, job in jobs.items()}

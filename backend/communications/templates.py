@@ -131,13 +131,17 @@ def render(
     )
     text = _fill(source.text, "text", plain).strip() + "\n"
     body = Markup(_fill(source.html, "html", marked))  # noqa: S704 (rendered with autoescape)
-    html = _trusted("email_layout.html").render(
-        subject=subject,
-        body=body,
-        issuer_name=marked["issuer_name"],
-        issuer_lines=marked["issuer_lines"],
+    html = framed(
+        subject, body, issuer_name=marked["issuer_name"], issuer_lines=marked["issuer_lines"]
     )
     return RenderedEmail(subject, text, html)
+
+
+def framed(subject: str, body: Markup, *, issuer_name: object, issuer_lines: object) -> str:
+    """The HTML of a whole e-mail: the body in the frame that all of them have."""
+    return _trusted("email_layout.html").render(
+        subject=subject, body=body, issuer_name=issuer_name, issuer_lines=issuer_lines
+    )
 
 
 def _fill(source: str, part: str, values: Mapping[str, object]) -> str:

@@ -41,7 +41,10 @@ class User(Row, table=True):
 
 
 class UserSession(Row, table=True):
-    """A signed-in browser. Only the SHA-256 of its token is kept."""
+    """A signed-in browser. Only the SHA-256 of its token is kept.
+
+    `verified_at` is when the person last proved who it is, by signing in or when asked again.
+    """
 
     __tablename__ = "user_sessions"
     __table_args__: ClassVar[Any] = (
@@ -59,6 +62,7 @@ class UserSession(Row, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=UtcInstant)
     address: str = Field(sa_type=Text(64))
     user_agent: str = Field(sa_type=Text(300))
+    verified_at: datetime | None = Field(default=None, sa_type=UtcInstant)
 
 
 class SignInFailure(Row, table=True):

@@ -35,6 +35,7 @@ _FIND = PlatformStatement(
         _S.expires_at,
         _S.revoked_at,
         _S.last_seen_at,
+        _S.verified_at,
         USERS.c.id.label("user_id"),
         USERS.c.email,
         USERS.c.display_name,
@@ -97,6 +98,7 @@ class SignedIn:
     tenant_name: str | None
     expires_at: datetime
     should_note: bool
+    verified_at: datetime | None = None
 
     @property
     def needs_set_up(self) -> bool:
@@ -124,6 +126,7 @@ def start_session(work: UnitOfWork, user_id: UUID, *, address: str, user_agent: 
         revoked_at=None,
         address=address[:64],
         user_agent=user_agent[:300],
+        verified_at=work.now,
     )
     return NewSession(token, expires_at, user_id)
 
@@ -150,6 +153,7 @@ def find_session(reader: Reader, token: str | None) -> SignedIn | None:
         tenant_name=row.tenant_name,
         expires_at=row.expires_at,
         should_note=row.last_seen_at + SEEN_EVERY <= reader.now,
+        verified_at=row.verified_at,
     )
 
 

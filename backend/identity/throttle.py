@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -26,6 +27,10 @@ ADDRESS_MAX = 50
 # One person tried from many machines. Addresses the person has signed in from are exempt, or a
 # stranger could lock the owner out.
 EMAIL_MAX = 100
+# Six figures are soon guessed: whoever has the password gets ten tries in a quarter of an hour,
+# from wherever they come.
+CODES_MAX = 10
+CODES_WINDOW = timedelta(minutes=15)
 # Failures are of no use after the window; they stay a while for whoever looks into an attack.
 KEPT = timedelta(days=7)
 
@@ -66,6 +71,10 @@ _FORGIVE = PlatformStatement(
         _F.address == sa.bindparam("address"),
     )
 )
+_OF_CODES = _recent(CODES_MAX, _F.email_digest == sa.bindparam("email_digest"))
+_FORGIVE_CODES = PlatformStatement(
+    sa.delete(SIGN_IN_FAILURES).where(_F.email_digest == sa.bindparam("email_digest"))
+)
 _FORGET_OLD = PlatformStatement(sa.delete(SIGN_IN_FAILURES).where(_F.at < sa.bindparam("before")))
 
 
@@ -85,10 +94,7 @@ def count_attempt(work: UnitOfWork, *, email: str, address: str) -> None:
         default=None,
     )
     if wait is not None:
-        raise TooManyRequests(
-            "Too many attempts to sign in. Please wait a little.",
-            retry_after_seconds=max(1, math.ceil(wait.total_seconds())),
-        )
+        raise _too_many(wait)
     work.execute(_COUNT, email_digest=digest, address=address, at=work.now)
 
 
@@ -97,10 +103,31 @@ def forgive(work: UnitOfWork, *, email: str, address: str) -> None:
     work.execute(_FORGIVE, email_digest=_digest(email), address=address[:_ADDRESS_LENGTH])
 
 
+def count_code(work: UnitOfWork, user_id: UUID, *, address: str) -> None:
+    """Count one try of a code for this user; raises TooManyRequests over the limit."""
+    digest = _digest(f"code:{user_id}")
+    rows = work.rows(_OF_CODES, email_digest=digest, since=work.now - CODES_WINDOW)
+    if len(rows) >= CODES_MAX:
+        raise _too_many(rows[-1].at + CODES_WINDOW - work.now)
+    work.execute(_COUNT, email_digest=digest, address=address[:_ADDRESS_LENGTH], at=work.now)
+
+
+def forgive_codes(work: UnitOfWork, user_id: UUID) -> None:
+    """Take the counts of codes back: one was right."""
+    work.execute(_FORGIVE_CODES, email_digest=_digest(f"code:{user_id}"))
+
+
 def forget_old_failures(work: UnitOfWork) -> int:
     """Delete failures older than a week; how many. For the scheduler."""
     before: datetime = work.now - KEPT
     return work.execute(_FORGET_OLD, before=before)
+
+
+def _too_many(wait: timedelta) -> TooManyRequests:
+    return TooManyRequests(
+        "Too many attempts to sign in. Please wait a little.",
+        retry_after_seconds=max(1, math.ceil(wait.total_seconds())),
+    )
 
 
 def _digest(email: str) -> str:

@@ -28,10 +28,15 @@ class Queue(StrEnum):
 
 
 class Message(BaseModel):
-    """Base of all messages; `queue` says where its kind travels."""
+    """Base of all messages; `queue` says where its kind travels.
+
+    `is_platform`: it belongs to no tenant, whoever asks for it, and travels under the platform's
+    own name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     queue: ClassVar[Queue]
+    is_platform: ClassVar[bool] = False
 
 
 class InvoiceEmailRequested(Message):
@@ -64,6 +69,15 @@ class EmailSendRequested(Message):
     queue = Queue.EMAIL_SEND
     message_type: Literal["email.send_requested"] = "email.send_requested"
     communication_id: UUID
+
+
+class AccountEmailRequested(Message):
+    """Send an e-mail of the platform to somebody who signs in."""
+
+    queue = Queue.EMAIL_SEND
+    is_platform = True
+    message_type: Literal["email.account_requested"] = "email.account_requested"
+    account_email_id: UUID
 
 
 class EvaluateDunning(Message):
@@ -104,6 +118,7 @@ AnyMessage = Annotated[
     | ReceiptEmailRequested
     | DunningEmailRequested
     | EmailSendRequested
+    | AccountEmailRequested
     | EvaluateDunning
     | ApplyPayment
     | WebhookReceived
@@ -118,6 +133,7 @@ MESSAGE_TYPES = frozenset(
         ReceiptEmailRequested,
         DunningEmailRequested,
         EmailSendRequested,
+        AccountEmailRequested,
         EvaluateDunning,
         ApplyPayment,
         WebhookReceived,

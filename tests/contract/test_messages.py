@@ -14,6 +14,7 @@ import pytest
 
 from backend.messaging.contracts import (
     MESSAGE_TYPES,
+    AccountEmailRequested,
     ApplyPayment,
     DunningEmailRequested,
     EmailSendRequested,
@@ -56,6 +57,7 @@ MESSAGES: dict[str, Message] = {
     "email.receipt_requested": ReceiptEmailRequested(payment_id=_id("12")),
     "email.dunning_requested": DunningEmailRequested(communication_id=_id("13")),
     "email.send_requested": EmailSendRequested(communication_id=_id("13")),
+    "email.account_requested": AccountEmailRequested(account_email_id=_id("15")),
     "dunning.evaluate": EvaluateDunning(as_of=date(2026, 3, 4), scheduled=True),
     "payment.apply": ApplyPayment(
         command={"amount": "120.50", "invoice_id": str(_id("11")), "note": "Café, überwiesen"}

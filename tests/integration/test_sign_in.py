@@ -47,9 +47,11 @@ def owner(db: Database, tenant_id: UUID, password_hash: str) -> UUID:
 
 
 def enter(db: Database, email: str = OWNER, password: str = PASSWORD, at: str = HOME) -> NewSession:
-    return service.sign_in(
+    session = service.sign_in(
         db, SignIn(email, password, address=at, user_agent="test"), correlation_id="c"
     )
+    assert isinstance(session, NewSession)
+    return session
 
 
 def fail(db: Database, email: str = OWNER, at: str = HOME) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.messaging.contracts import (
+    AccountEmailRequested,
     ApplyPayment,
     DunningEmailRequested,
     EmailSendRequested,
@@ -13,6 +14,7 @@ from backend.messaging.contracts import (
     WebhookReplayRequested,
 )
 from worker.dispatch import Handlers
+from worker.handlers.accounts import send_account_email
 from worker.handlers.dunning import evaluate
 from worker.handlers.email import send_again, send_dunning, send_invoice, send_receipt
 from worker.handlers.payments import apply_payment
@@ -23,6 +25,7 @@ HANDLERS: Handlers = {
     ReceiptEmailRequested: send_receipt,
     DunningEmailRequested: send_dunning,
     EmailSendRequested: send_again,
+    AccountEmailRequested: send_account_email,
     EvaluateDunning: evaluate,
     ApplyPayment: apply_payment,
     WebhookReceived: receive,
