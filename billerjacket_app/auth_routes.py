@@ -7,64 +7,155 @@ on with 303. A refusal goes back to the form in a short-lived cookie (see flash.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
-from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Form, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from backend import onboarding
 from backend.actor import Actor, platform_system
-from backend.errors import BillerJacketError, InvalidInput, NotAllowed, TooManyRequests
+from backend.errors import BillerJacketError, NotSignedIn
+from backend.identity import resets, sign_in_steps
 from backend.identity import service as identity
-from backend.identity import sessions
+from backend.identity.account_models import SignInKind
+from backend.identity.accounts import anonymous
 from backend.ids import new_id
 from backend.unit_of_work import run_async
-from billerjacket_app import bridge, flash, routes
+from billerjacket_app import account_routes, bridge, entra_routes, routes
 from billerjacket_app.flash import Flash
-from billerjacket_app.session import COOKIE, person_of
+from billerjacket_app.posts import (
+    Blank,
+    CrossOrigin,
+    OwnForm,
+    Text,
+    address_of,
+    agent_of,
+    back,
+    field_errors,
+    said_of,
+    second_step,
+    set_cookie,
+    signed_in,
+)
+from billerjacket_app.session import COOKIE, STEP_COOKIE, person_of
 
-Text = Annotated[str, Form(max_length=500)]
-Blank = Annotated[str, Form(max_length=2000)]
+# The token of a link that was refused once, for the next try with another password.
+RESET_COOKIE = "billerjacket_reset"
+_RESET_PATH = "/auth/reset-password"
 
 auth = FastAPI(title="Sign-in", docs_url=None, redoc_url=None, openapi_url=None)
+auth.include_router(account_routes.router)
+auth.include_router(entra_routes.router)
 
 
-class _CrossOrigin(Exception):
-    """A form from another site."""
-
-
-@auth.exception_handler(_CrossOrigin)
-def _refuse_cross_origin(_request: Request, _error: _CrossOrigin) -> JSONResponse:
+@auth.exception_handler(CrossOrigin)
+def _refuse_cross_origin(_request: Request, _error: CrossOrigin) -> JSONResponse:
     return JSONResponse({"detail": "This form was sent from another site."}, 403)
-
-
-def _same_origin(request: Request) -> None:
-    """Browsers name the origin of every post; another than ours is another site's form."""
-    origin = request.headers.get("origin")
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    own = {request.headers.get("host"), urlsplit(bridge.services().settings.public_url).netloc}
-    if (origin is not None and urlsplit(origin).netloc not in own) or site == "cross-site":
-        raise _CrossOrigin
-
-
-OwnForm = Depends(_same_origin)
 
 
 @auth.post("/auth/login", dependencies=[OwnForm])
 async def login(
     request: Request, email: Text = "", password: Text = "", then: Blank = ""
 ) -> RedirectResponse:
-    """Start a session and lead on to where the person wanted to go."""
-    command = identity.SignIn(email, password, _address(request), _agent(request))
+    """Start a session, or ask for a code, and lead on to where the person wanted to go."""
+    command = identity.SignIn(email, password, address_of(request), agent_of(request))
+    target = routes.safe_next(then)
     try:
-        session = await asyncio.to_thread(
-            identity.sign_in, bridge.services().db, command, correlation_id=new_id().hex
+        found = await asyncio.to_thread(
+            identity.sign_in,
+            bridge.services().db,
+            command,
+            correlation_id=new_id().hex,
+            leads_to=target,
         )
     except BillerJacketError as error:
-        back = routes.login(then=routes.safe_next(then))
-        return _back(back, Flash("login", _said(error), {}, {"email": email}))
-    return _signed_in(session, routes.safe_next(then))
+        return back(routes.login(then=target), Flash("login", said_of(error), {}, {"email": email}))
+    if isinstance(found, sign_in_steps.SecondStep):
+        return second_step(found, routes.login(then=target))
+    return signed_in(found, target)
+
+
+@auth.post("/auth/code", dependencies=[OwnForm])
+async def code(request: Request, code: Text = "", then: Blank = "") -> RedirectResponse:
+    """Take the code of the second step and start the session."""
+    services, target = bridge.services(), routes.safe_next(then)
+    try:
+        session = await asyncio.to_thread(
+            identity.finish_sign_in,
+            services.db,
+            request.cookies.get(STEP_COOKIE, ""),
+            code,
+            secret_key=services.settings.secret_key,
+            address=address_of(request),
+            user_agent=agent_of(request),
+            correlation_id=new_id().hex,
+        )
+    except NotSignedIn as error:
+        return _start_again(target, Flash("login", said_of(error)))
+    except BillerJacketError as error:
+        said = Flash("code", said_of(error), field_errors(error))
+        return back(routes.login(then=target), said)
+    return signed_in(session, target)
+
+
+@auth.post("/auth/start-again", dependencies=[OwnForm])
+async def start_again(request: Request, then: Blank = "") -> RedirectResponse:
+    """Leave the second step, and ask for e-mail and password again."""
+    token = request.cookies.get(STEP_COOKIE)
+    if token:
+        await run_async(
+            bridge.services().db,
+            platform_system("app"),
+            sign_in_steps.take_step,
+            SignInKind.CODE,
+            token,
+        )
+    return _start_again(routes.safe_next(then), Flash())
+
+
+@auth.post("/auth/forgot-password", dependencies=[OwnForm])
+async def forgot_password(request: Request, email: Text = "") -> RedirectResponse:
+    """Ask for a link by e-mail. The answer is the same, whoever's address it is."""
+    try:
+        await run_async(
+            bridge.services().db,
+            anonymous(new_id().hex),
+            resets.request_password_reset,
+            email,
+            address=address_of(request),
+        )
+    except BillerJacketError as error:
+        said = Flash("forgot", said_of(error), {}, {"email": email})
+        return back(routes.FORGOT_PASSWORD, said)
+    return back(routes.FORGOT_PASSWORD, Flash("forgot-done", "sent"))
+
+
+@auth.post(_RESET_PATH, dependencies=[OwnForm])
+async def reset_password(
+    request: Request, token: Text = "", password: Text = ""
+) -> RedirectResponse:
+    """Choose a new password with the token of a link, and lead to the sign-in page."""
+    token = token or request.cookies.get(RESET_COOKIE, "")
+    try:
+        email = await asyncio.to_thread(
+            resets.redeem_password_reset,
+            bridge.services().db,
+            token=token,
+            password=password,
+            address=address_of(request),
+            correlation_id=new_id().hex,
+        )
+    except BillerJacketError as error:
+        errors = field_errors(error)
+        said = errors.pop("token", "") or said_of(error)
+        response = back(routes.RESET_PASSWORD, Flash("reset", said, errors))
+        seconds = int(resets.LIFETIME.total_seconds())
+        set_cookie(response, RESET_COOKIE, token, seconds=seconds, path=_RESET_PATH)
+        return response
+    response = back(routes.LOGIN, Flash("login-done", "reset", {}, {"email": email}))
+    response.delete_cookie(RESET_COOKIE, path=_RESET_PATH)
+    response.delete_cookie(STEP_COOKIE, path="/")
+    response.delete_cookie(COOKIE, path="/")
+    return response
 
 
 @auth.post("/auth/logout", dependencies=[OwnForm])
@@ -83,7 +174,7 @@ async def register(
     request: Request, email: Text = "", password: Text = "", display_name: Text = ""
 ) -> RedirectResponse:
     """Make a user, sign in, and lead on to setting up the business."""
-    db, address, correlation_id = bridge.services().db, _address(request), new_id().hex
+    db, address, correlation_id = bridge.services().db, address_of(request), new_id().hex
     try:
         await asyncio.to_thread(
             identity.register_user,
@@ -95,13 +186,15 @@ async def register(
         session = await asyncio.to_thread(
             identity.sign_in,
             db,
-            identity.SignIn(email, password, address, _agent(request)),
+            identity.SignIn(email, password, address, agent_of(request)),
             correlation_id=correlation_id,
         )
     except BillerJacketError as error:
         typed = {"email": email, "display_name": display_name}
-        return _back(routes.REGISTER, Flash("register", _said(error), _field_errors(error), typed))
-    return _signed_in(session, routes.SETUP)
+        return back(routes.REGISTER, Flash("register", said_of(error), field_errors(error), typed))
+    if isinstance(session, sign_in_steps.SecondStep):
+        return second_step(session, routes.login(then=routes.SETUP))
+    return signed_in(session, routes.SETUP)
 
 
 @auth.post("/auth/setup", dependencies=[OwnForm])
@@ -125,59 +218,11 @@ async def setup(
         )
     except BillerJacketError as error:
         typed = {"name": name, "currency_code": currency_code, "time_zone": time_zone}
-        return _back(routes.SETUP, Flash("setup", _said(error), _field_errors(error), typed))
+        return back(routes.SETUP, Flash("setup", said_of(error), field_errors(error), typed))
     return RedirectResponse(routes.DASHBOARD, 303)
 
 
-def _signed_in(session: sessions.NewSession, target: str) -> RedirectResponse:
-    response = RedirectResponse(target, 303)
-    response.set_cookie(
-        COOKIE,
-        session.token,
-        max_age=int(sessions.LIFETIME.total_seconds()),
-        path="/",
-        httponly=True,
-        secure=bridge.services().settings.public_url.startswith("https:"),
-        samesite="lax",
-    )
-    response.delete_cookie(flash.COOKIE, path="/")
+def _start_again(target: str, said: Flash) -> RedirectResponse:
+    response = back(routes.login(then=target), said)
+    response.delete_cookie(STEP_COOKIE, path="/")
     return response
-
-
-def _back(href: str, said: Flash) -> RedirectResponse:
-    response = RedirectResponse(href, 303)
-    response.set_cookie(
-        flash.COOKIE,
-        flash.encode(said),
-        max_age=flash.SECONDS,
-        path="/",
-        httponly=True,
-        samesite="lax",
-    )
-    return response
-
-
-def _said(error: BillerJacketError) -> str:
-    if isinstance(error, TooManyRequests):
-        seconds = error.retry_after_seconds
-        wait = f"{seconds} seconds" if seconds < 90 else f"{-(-seconds // 60)} minutes"
-        return f"Too many tries. Please wait {wait}."
-    if isinstance(error, InvalidInput):
-        return "Please check what you entered."
-    if isinstance(error, NotAllowed):
-        return f"{error.detail} Please ask whoever invited you."
-    return error.detail
-
-
-def _field_errors(error: BillerJacketError) -> dict[str, str]:
-    if not isinstance(error, InvalidInput):
-        return {}
-    return {item.field: bridge.sentence(item.message) for item in error.errors}
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _agent(request: Request) -> str:
-    return request.headers.get("user-agent", "")

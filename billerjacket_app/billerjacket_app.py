@@ -83,6 +83,8 @@ app = rx.App(
     app_wraps={},
     html_lang="en",
     head_components=[
+        # First of all, and at once: it takes a secret out of the address.
+        rx.el.script(src="/reset-link.js"),
         rx.el.script(src="/hotkeys.js", defer=True),
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
     ],

@@ -39,18 +39,18 @@ def encode(flash: Flash) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
 
 
-def decode(cookie_header: str | None, form: str) -> Flash:
-    """What was said to this form; an empty Flash when nothing was, or it makes no sense."""
+def decode(cookie_header: str | None, *forms: str) -> Flash:
+    """What was said to one of these forms; an empty Flash when nothing was, or it is nonsense."""
     jar: SimpleCookie = SimpleCookie()
     try:
         jar.load(cookie_header or "")
         if COOKIE not in jar:
             return Flash()
         content = json.loads(base64.urlsafe_b64decode(jar[COOKIE].value))
-        if content["form"] != form:
+        if content["form"] not in forms:
             return Flash()
         return Flash(
-            form,
+            str(content["form"]),
             str(content["problem"]),
             {str(key): str(text) for key, text in content["errors"].items()},
             {str(key): str(text) for key, text in content["typed"].items()},

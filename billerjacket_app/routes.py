@@ -12,6 +12,9 @@ from urllib.parse import quote, urlencode, urlsplit
 LOGIN = "/login"
 REGISTER = "/register"
 SETUP = "/setup"
+FORGOT_PASSWORD = "/forgot-password"  # noqa: S105 (an address)
+RESET_PASSWORD = "/reset-password"  # noqa: S105 (an address)
+ACCOUNT = "/account"
 DASHBOARD = "/"
 CUSTOMERS = "/customers"
 CUSTOMER = "/customers/[customer_id]"
@@ -33,7 +36,7 @@ ARCHIVED_LETTER = "/support/dlq/archive/[archive_id]"
 TRACE = "/support/trace"
 
 # Pages anyone may open; every other page asks for a session.
-PUBLIC = frozenset({LOGIN, REGISTER})
+PUBLIC = frozenset({LOGIN, REGISTER, FORGOT_PASSWORD, RESET_PASSWORD})
 
 
 def with_query(path: str, query: Mapping[str, object]) -> str:
@@ -137,6 +140,11 @@ def login(*, then: str = "", problem: str = "") -> str:
     return with_query(LOGIN, {"next": "" if then == DASHBOARD else then, "problem": problem})
 
 
+def entra(*, then: str = "") -> str:
+    """The way to Microsoft, which leads on to `then`."""
+    return with_query("/auth/entra", {"next": "" if then == DASHBOARD else then})
+
+
 def trace(any_id: object, **query: object) -> str:
     """Everything that is known about an id, a correlation id or another; page."""
     return with_query(TRACE, {"id": any_id, **query})
@@ -148,6 +156,6 @@ def safe_next(target: str) -> str:
     plain = target.startswith("/") and not target.startswith(("//", "/\\")) and "\\" not in target
     if not plain or parts.scheme or parts.netloc or any(ord(c) < 32 for c in target):
         return DASHBOARD
-    if parts.path.rstrip("/") in (LOGIN, REGISTER) or parts.path.startswith(("/api/", "/auth/")):
+    if parts.path.rstrip("/") in PUBLIC or parts.path.startswith(("/api/", "/auth/")):
         return DASHBOARD
     return quote(target, safe="/?&=%:+-_.~,@[]")

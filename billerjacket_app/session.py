@@ -18,16 +18,21 @@ from backend.unit_of_work import read_async, run_async
 from billerjacket_app import status
 
 COOKIE = "billerjacket_session"
+# Of a sign-in that waits for its second step; it opens nothing by itself.
+STEP_COOKIE = "billerjacket_step"
 
 
-def token_in(cookie_header: str | None) -> str | None:
-    """The session's token in a Cookie header; None when it is not there or makes no sense."""
+def token_in(cookie_header: str | None, name: str = COOKIE) -> str | None:
+    """The session's token in a Cookie header; None when it is not there or makes no sense.
+
+    `name` asks for the token of another of our cookies.
+    """
     jar: SimpleCookie = SimpleCookie()
     try:
         jar.load(cookie_header or "")
     except CookieError:
         return None
-    return jar[COOKIE].value if COOKIE in jar else None
+    return jar[name].value if name in jar else None
 
 
 async def person_of(db: Any, cookie_header: str | None) -> SignedIn | None:

@@ -6,6 +6,7 @@ one; from then on the directory's own id of the person decides, whatever the add
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,10 @@ import sqlalchemy as sa
 from backend.db.engine import Database
 from backend.db.statements import PlatformStatement
 from backend.errors import NotAllowed, NotSignedIn
-from backend.identity import accounts, sign_in_steps
+from backend.identity import accounts, sign_in_steps, throttle
 from backend.identity.account_models import ENTRA_LINKS, SignInKind
-from backend.identity.entra import EntraPerson
 from backend.identity.service import SignIn, refuse_shut_out, start_audited_session
-from backend.identity.sessions import NewSession
+from backend.identity.sessions import NewSession, digest_of
 from backend.unit_of_work import Reader, UnitOfWork, read, run
 
 _L = ENTRA_LINKS.c
@@ -33,9 +33,23 @@ _OF_USER = PlatformStatement(
 _LINK = PlatformStatement(sa.insert(ENTRA_LINKS))
 
 
-def begin_entra(work: UnitOfWork, *, leads_to: str) -> str:
-    """Keep that a browser goes to Microsoft and comes back within ten minutes; its token."""
-    return sign_in_steps.begin_step(work, SignInKind.ENTRA, leads_to=leads_to)
+@dataclass(frozen=True, slots=True)
+class EntraPerson:
+    """Whom Microsoft has signed in, verified. `emails` are those that the directory vouches for."""
+
+    directory: str
+    object_key: str
+    emails: tuple[str, ...]
+
+
+def begin_entra(work: UnitOfWork, *, leads_to: str, address: str) -> str:
+    """Keep that a browser goes to Microsoft and comes back within ten minutes; its token.
+
+    Raises TooManyRequests for too many from one network address.
+    """
+    token = sign_in_steps.begin_step(work, SignInKind.ENTRA, leads_to=leads_to)
+    throttle.count_attempt(work, email=f"entra:{digest_of(token)}", address=address)
+    return token
 
 
 def take_entra(work: UnitOfWork, token: str | None) -> str:
@@ -51,7 +65,13 @@ def take_entra(work: UnitOfWork, token: str | None) -> str:
 
 
 def sign_in_with_entra(
-    db: Database, person: EntraPerson, *, address: str, user_agent: str, correlation_id: str
+    db: Database,
+    person: EntraPerson,
+    token: str,
+    *,
+    address: str,
+    user_agent: str,
+    correlation_id: str,
 ) -> NewSession:
     """Start the session of a verified person; two-factor is the directory's matter.
 
@@ -63,7 +83,7 @@ def sign_in_with_entra(
     refuse_shut_out(user)
     command = SignIn(user.email, "", address, user_agent)
     actor = accounts.actor_of(user, correlation_id)
-    return run(db, actor, _link_and_start, user, person, command)
+    return run(db, actor, _link_and_start, user, person, token, command)
 
 
 def is_linked(reader: Reader, user_id: UUID) -> bool:
@@ -80,8 +100,9 @@ def _find_user(reader: Reader, person: EntraPerson) -> Any | None:
 
 
 def _link_and_start(
-    work: UnitOfWork, user: Any, person: EntraPerson, command: SignIn
+    work: UnitOfWork, user: Any, person: EntraPerson, token: str, command: SignIn
 ) -> NewSession:
+    throttle.forgive(work, email=f"entra:{digest_of(token)}", address=command.address)
     link = work.first(_OF_USER, of_user=user.id)
     if link is None:
         work.execute(

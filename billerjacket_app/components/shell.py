@@ -201,6 +201,7 @@ def _who() -> rx.Component:
             ),
             rx.fragment(),
         ),
+        rx.el.a(basic.icon("user", size=14), "Your account", href=routes.ACCOUNT),
         theme_menu(),
         rx.el.form(
             basic.button(

@@ -1,6 +1,7 @@
 """The pages, one module each with its own State and `register(app)`."""
 
 from billerjacket_app.pages import (
+    account,
     activity,
     customer,
     customers,
@@ -11,6 +12,7 @@ from billerjacket_app.pages import (
     mailbox,
     new_invoice,
     not_found,
+    passwords,
     payment,
     payments,
     register,
@@ -26,7 +28,9 @@ from billerjacket_app.pages import (
 
 ALL = (
     login,
+    passwords,
     register,
+    account,
     dashboard,
     customers,
     customer,

@@ -6,6 +6,7 @@ from reflex_base.utils.format import format_event_handler
 from billerjacket_app import guard
 from billerjacket_app.billerjacket_app import app
 from billerjacket_app.pages.login import LoginState
+from billerjacket_app.pages.passwords import ForgotState, ResetState
 from billerjacket_app.pages.register import RegisterState
 
 
@@ -20,6 +21,8 @@ def test_only_the_loads_of_the_public_pages_run_without_a_session():
     allowed = {
         format_event_handler(LoginState.event_handlers["load"]),
         format_event_handler(RegisterState.event_handlers["load"]),
+        format_event_handler(ForgotState.event_handlers["load"]),
+        format_event_handler(ResetState.event_handlers["load"]),
     }
     open_to_all = {name for name in every_handler() if name in guard._public | guard._INTERNAL}
     ours = {name for name in open_to_all if "billerjacket_app" in name}

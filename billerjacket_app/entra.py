@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from backend.config import EntraDirectory
 from backend.errors import Busy, NotSignedIn
+from backend.identity.entra_links import EntraPerson
 from backend.identity.sealing import ENTRA_FLOW, Box, Unreadable
 
 ANSWER_SECONDS_MAX = 10.0
@@ -42,15 +43,6 @@ class EntraFlow:
 
     address: str
     sealed: str
-
-
-@dataclass(frozen=True, slots=True)
-class EntraPerson:
-    """Whom Microsoft has signed in, verified. `emails` are those that the directory vouches for."""
-
-    directory: str
-    object_key: str
-    emails: tuple[str, ...]
 
 
 class EntraSignIn:
@@ -151,7 +143,7 @@ class EntraSignIn:
             return self._client
 
 
-class _NoCache(msal.TokenCache):  # type: ignore[misc]  # msal ships no types
+class _NoCache(msal.TokenCache):
     """Keeps no tokens: who somebody is, is all that we ask for."""
 
     def add(self, event: Any, now: Any = None) -> None:
