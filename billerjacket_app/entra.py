@@ -20,6 +20,7 @@ import httpx
 import jwt
 import msal
 import structlog
+from msal.exceptions import MsalServiceError
 from pydantic import SecretStr
 
 from backend.config import EntraDirectory
@@ -33,6 +34,9 @@ LEEWAY_SECONDS = 120
 _ALGORITHMS = ["RS256"]
 _SCOPES = ["User.Read"]
 _REQUIRED = ["iss", "aud", "exp", "iat", "nonce", "tid", "oid"]
+
+# Microsoft does not answer, or answers that it cannot.
+_TROUBLE = (httpx.HTTPError, MsalServiceError)
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +67,7 @@ class EntraSignIn:
         """Where to send a browser; what its cookie keeps is bound to the token. Raises Busy."""
         try:
             flow = self._msal().initiate_auth_code_flow(_SCOPES, redirect_uri=self._redirect_uri)
-        except (httpx.HTTPError, ValueError) as error:
+        except (*_TROUBLE, ValueError) as error:
             raise _away(error) from error
         sealed = self._box.seal(json.dumps(flow), bound_to=token.encode())
         return EntraFlow(flow["auth_uri"], sealed)
@@ -79,7 +83,7 @@ class EntraSignIn:
             raise _refused("another state")
         try:
             result = self._msal().acquire_token_by_auth_code_flow(flow, dict(answer))
-        except httpx.HTTPError as error:
+        except _TROUBLE as error:
             raise _away(error) from error
         except (ValueError, RuntimeError) as error:
             # MSAL's text quotes the tokens' contents: none of it is written down.

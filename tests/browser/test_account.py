@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, expect
+from playwright.sync_api import Browser, Page, StorageState, WebSocket, expect
 from pydantic import SecretStr
 
 from backend.actor import Role, platform_system
@@ -77,14 +77,14 @@ def set_up_two_factor(page: Page) -> tuple[str, list[str]]:
 
 
 def frames_of(page: Page) -> list[str]:
+    """What passes the page's sockets from now on, either way."""
     frames: list[str] = []
-    page.on(
-        "websocket",
-        lambda socket: [
-            socket.on(event, lambda frame: frames.append(str(frame)))
-            for event in ("framereceived", "framesent")
-        ],
-    )
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda frame: frames.append(str(frame)))
+        socket.on("framesent", lambda frame: frames.append(str(frame)))
+
+    page.on("websocket", listen)
     return frames
 
 
