@@ -140,7 +140,7 @@ class AccountState(PageState, rx.State):
 def page() -> rx.Component:
     """The account."""
     state = AccountState
-    content = rx.el.div(*account_sections(state), class_name="stack wide-gap")
+    content = rx.el.div(*account_sections(state), class_name="stack wide-gap account")
     return shell.page(state, "Your account", states.body(state, content), section="account")
 
 
