@@ -211,8 +211,10 @@ def test_the_same_answer_sent_again_finds_nothing(
     browser.leave()
     answer = entra.authorize(browser.address)
     browser.come_back(answer)
+    before = len(entra.requests)
     with pytest.raises(NotSignedIn):
         browser.come_back(answer)
+    assert len(entra.requests) == before, "Microsoft was asked, whose refusal was all we relied on"
     assert len(raw_rows(db, "SELECT row_id FROM user_sessions")) == 1
 
 
