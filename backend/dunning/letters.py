@@ -1,8 +1,12 @@
-"""The e-mail that reminds a customer, made from what is still true just before it is sent."""
+"""The e-mail that reminds a customer, made from what is still true just before it is sent.
+
+A reminder of the scheduled run is for its day and hours: one that comes too late is taken back
+rather than kept for later, and the next run looks at everything anew.
+"""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +14,19 @@ import sqlalchemy as sa
 
 from backend.communications.contexts import Issuer, OpenInvoice, dunning_context
 from backend.communications.letters import Dropped, Letter, address_obstacle
-from backend.communications.models import COMMUNICATION_INVOICES, CommunicationType
+from backend.communications.models import (
+    COMMUNICATION_INVOICES,
+    COMMUNICATIONS,
+    CommunicationStatus,
+    CommunicationType,
+)
 from backend.communications.queries import get_communication
 from backend.communications.templates import TemplateKey
 from backend.customers.models import CustomerHold
 from backend.customers.queries import CustomerView, get_customer
 from backend.db.statements import TENANT, Statement
-from backend.dunning.models import DUNNING_NOTICES, DUNNING_STATES
+from backend.dunning.models import DUNNING_NOTICES, DUNNING_RUNS, DUNNING_STATES
+from backend.dunning.schedule import is_window_open
 from backend.invoices.document import document_of
 from backend.invoices.letters import EnclosedInvoice
 from backend.invoices.models import INVOICES, InvoiceHold, InvoiceStatus
@@ -38,6 +48,7 @@ _CUSTOMER_HELD = {
 }
 
 _N, _S, _I, _LINK = DUNNING_NOTICES, DUNNING_STATES, INVOICES, COMMUNICATION_INVOICES
+_M, _RUN = COMMUNICATIONS, DUNNING_RUNS
 # One query for however many invoices a customer has: the letter is made inside a transaction too.
 _INVOICES_OF = Statement(
     sa.select(
@@ -54,10 +65,25 @@ _INVOICES_OF = Statement(
     .where(_I.c.tenant_id == TENANT, _LINK.c.communication_id == sa.bindparam("communication_id"))
     .order_by(_I.c.due_date, _I.c.row_id)
 )
-_DAY = Statement(
-    sa.select(sa.func.max(_N.c.noticed_on).label("day")).where(
-        _N.c.tenant_id == TENANT, _N.c.communication_id == sa.bindparam("communication_id")
+_RUN_OF = Statement(
+    sa.select(_RUN.c.as_of, _RUN.c.is_scheduled, _RUN.c.keeps_gap)
+    .join(_M, sa.and_(_M.c.tenant_id == _RUN.c.tenant_id, _M.c.dunning_run_id == _RUN.c.id))
+    .where(_RUN.c.tenant_id == TENANT, _M.c.id == sa.bindparam("communication_id"))
+)
+_OTHER_REMINDER = Statement(
+    sa.select(sa.func.max(_M.c.reminded_on)).where(
+        _M.c.tenant_id == TENANT,
+        _M.c.reminded_on > sa.bindparam("gap_after", type_=sa.Date),
+        _M.c.reminded_on < sa.bindparam("gap_before", type_=sa.Date),
+        _M.c.customer_id == sa.bindparam("customer_id"),
+        _M.c.id != sa.bindparam("communication_id"),
+        _M.c.status != CommunicationStatus.FAILED,
     )
+)
+_COUNTS_FOR = Statement(
+    sa.update(_M)
+    .where(_M.c.tenant_id == TENANT, _M.c.id == sa.bindparam("communication_id"))
+    .values(reminded_on=sa.bindparam("day", type_=sa.Date))
 )
 _NOTICE_OF = (
     _N.c.tenant_id == TENANT,
@@ -90,14 +116,16 @@ _STEP_BACK = Statement(
 )
 
 
-def dunning_letter(reader: Reader, communication_id: UUID) -> Letter:
+def dunning_letter(reader: Reader, communication_id: UUID, *, is_asked_for: bool = False) -> Letter:
     """The reminder as it should go out now, without the invoices that no longer belong in it.
 
-    Raises NotFound when the tenant has no such communication.
+    `is_asked_for`: a person wants it now, whatever the hour and the gap. Raises NotFound when the
+    tenant has no such communication.
     """
     head = get_communication(reader, communication_id).head
     customer = get_customer(reader, head.customer_id)
-    day = _day_of(reader, communication_id)
+    its_run = reader.one(_RUN_OF, communication_id=communication_id)
+    day = max(its_run.as_of, reader.today)
     invoices = reader.rows(_INVOICES_OF, communication_id=communication_id)
     dropped = tuple(
         Dropped(invoice.invoice_id, reason)
@@ -107,6 +135,8 @@ def dunning_letter(reader: Reader, communication_id: UUID) -> Letter:
     gone = {one.invoice_id for one in dropped}
     wanted = [invoice for invoice in invoices if invoice.invoice_id not in gone]
     obstacle = address_obstacle(customer)
+    if not is_asked_for:
+        obstacle = obstacle or _wrong_time(reader, its_run, communication_id, customer)
     if not wanted:
         reasons = sorted({one.reason for one in dropped})
         obstacle = f"Not sent, for it was no longer needed: {', '.join(reasons)}."
@@ -139,8 +169,12 @@ def dunning_letter(reader: Reader, communication_id: UUID) -> Letter:
 def take_back_unsent(work: UnitOfWork, communication_id: UUID, letter: Letter) -> None:
     """Undo the steps of invoices whose reminder is not sent, so that chasing can resume there.
 
-    A step counts as taken when its e-mail is queued; one that never left has not happened.
+    A step counts as taken when its e-mail is queued; one that never left has not happened. One
+    that leaves counts for the day on which it does.
     """
+    if letter.obstacle is None:
+        day = max(work.one(_RUN_OF, communication_id=communication_id).as_of, work.today)
+        work.execute(_COUNTS_FOR, communication_id=communication_id, day=day)
     unsent = [one.invoice_id for one in letter.dropped]
     if letter.obstacle is not None:
         unsent.extend(letter.invoice_ids)
@@ -172,10 +206,27 @@ def take_back_unsent(work: UnitOfWork, communication_id: UUID, letter: Letter) -
         )
 
 
-def _day_of(reader: Reader, communication_id: UUID) -> date:
-    """The day the evaluation spoke of; it may lie ahead when it was asked to look ahead."""
-    day: date | None = reader.scalar(_DAY, communication_id=communication_id)
-    return reader.today if day is None else max(day, reader.today)
+def _wrong_time(
+    reader: Reader, its_run: Any, communication_id: UUID, customer: CustomerView
+) -> str | None:
+    """Why this is not the time for the reminder, or None; the rules of when are the run's."""
+    if its_run.is_scheduled and (
+        its_run.as_of != reader.today or not is_window_open(reader.now, reader.tenant)
+    ):
+        return f"Not sent, for the sending hours of {its_run.as_of} were over."
+    if its_run.keeps_gap:
+        day = max(its_run.as_of, reader.today)
+        gap = timedelta(days=reader.tenant.reminder_gap_days)
+        other = reader.scalar(
+            _OTHER_REMINDER,
+            communication_id=communication_id,
+            customer_id=customer.customer_id,
+            gap_after=day - gap,
+            gap_before=day + gap,
+        )
+        if other is not None:
+            return f"Not sent, for the customer has another reminder, of {other}."
+    return None
 
 
 def _why_not(invoice: Any, customer: CustomerView, day: date) -> str | None:

@@ -49,13 +49,18 @@ __all__ = [
 
 
 def request_evaluation(
-    work: UnitOfWork, *, as_of: date | None = None, scheduled: bool = False
+    work: UnitOfWork,
+    *,
+    as_of: date | None = None,
+    scheduled: bool = False,
+    keep_gap: bool = False,
 ) -> None:
     """Queue an evaluation, at once and whatever the hour unless it is the scheduled one.
 
-    `as_of` stands for today everywhere. Raises NotAllowed, InvalidInput.
+    `as_of` stands for today everywhere. With `keep_gap` customers who had a reminder within the
+    tenant's gap get none, as by schedule. Raises NotAllowed, InvalidInput.
     """
     work.actor.require(Action.DUNNING_WRITE)
     if as_of is not None:
         sensible_day(as_of, field="as_of")
-    work.send(EvaluateDunning(as_of=as_of, scheduled=scheduled))
+    work.send(EvaluateDunning(as_of=as_of, scheduled=scheduled, keep_gap=keep_gap))

@@ -355,7 +355,7 @@ def test_the_scheduled_run_keeps_to_the_window_and_the_explicit_one_does_not(
 def test_a_long_run_goes_on_in_further_messages_and_splits_no_customer(
     db: Database, actor: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "INVOICES_PER_RUN", 3)
+    monkeypatch.setattr(evaluation, "INVOICES_PER_STRETCH", 3)
     for number in range(4):
         payer = make_customer(db, actor, f"Customer {number}", email=f"c{number}@example.com")
         for _ in range(2):

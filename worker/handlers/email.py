@@ -59,7 +59,7 @@ def send_again(
     source = _source_of(envelope, head.communication_id)
     match head.type:
         case CommunicationType.DUNNING:
-            _send_dunning(services, actor, envelope, head.communication_id)
+            _send_dunning(services, actor, envelope, head.communication_id, is_asked_for=True)
         case CommunicationType.INVOICE:
             build = partial(invoice_letter, invoice_id=head.invoice_ids[0])
             _send(services, actor, source, build)
@@ -79,9 +79,14 @@ def _source_of(envelope: Envelope, communication_id: UUID | None = None) -> Sour
 
 
 def _send_dunning(
-    services: Services, actor: Actor, envelope: Envelope, communication_id: UUID
+    services: Services,
+    actor: Actor,
+    envelope: Envelope,
+    communication_id: UUID,
+    *,
+    is_asked_for: bool = False,
 ) -> None:
-    build = partial(dunning_letter, communication_id=communication_id)
+    build = partial(dunning_letter, communication_id=communication_id, is_asked_for=is_asked_for)
     source = _source_of(envelope, communication_id)
     _send(services, actor, source, build, on_claim=take_back_unsent)
 
