@@ -36,6 +36,8 @@ from backend.dunning.holds import (
 from backend.dunning.letters import dunning_letter
 from backend.dunning.plans import get_plan, list_plans, update_plan
 from backend.dunning.preview import preview_run
+from backend.dunning.progress import list_progress
+from backend.dunning.runs import get_run, list_runs
 from backend.errors import NotFound
 from backend.ids import new_id
 from backend.invoices.balances import find_balance, open_balances
@@ -99,6 +101,7 @@ class Ids:
     message: UUID
     endpoint: UUID
     event: UUID
+    run: UUID
     job: UUID
     archived: UUID
 
@@ -145,6 +148,7 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     dunning_letter: "queued",
     update_plan: lambda work, ids: update_plan(work, ids.plan, {"name": "x"}),
     get_plan: "plan",
+    get_run: "run",
     get_communication: "communication",
     get_attachment: lambda reader, ids: get_attachment(reader, ids.communication, ids.attachment),
     find_standing: lambda reader, ids: (
@@ -243,6 +247,7 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
     "their archived message as a cursor": lambda reader, ids: list_archive(
         reader, cursor=encode_cursor(ids.archived)
     ),
+    "their run as a cursor": lambda reader, ids: list_runs(reader, cursor=encode_cursor(ids.run)),
     "their plan as a cursor": lambda reader, ids: list_plans(
         reader, cursor=encode_cursor(ids.plan)
     ),
@@ -259,6 +264,8 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
 # Take rows that were found in the same transaction, never an id from outside.
 INNER = {
     "take_back_unsent",
+    "take_steps",
+    "verdict_params",
     "keep_contents",
     "queue_email",
     "record_attempt",
@@ -327,6 +334,8 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "payments": list_payments,
     "e-mails": list_communications,
     "plans": list_plans,
+    "runs": list_runs,
+    "progress": list_progress,
     "webhook endpoints": list_endpoints,
     "webhooks": list_events,
     "webhooks by the provider's id": lambda r: list_events(

@@ -14,6 +14,7 @@ from backend.customers.queries import CustomerView
 from backend.dunning.holds import HoldView
 from backend.dunning.plans import PlanView
 from backend.dunning.preview import PreviewView
+from backend.dunning.runs import RunView
 from backend.invoices.queries import InvoiceView
 from backend.money import currency
 from backend.paging import Page
@@ -179,6 +180,7 @@ def preview(view: PreviewView) -> Json:
                 "customer_name": email.customer_name,
                 "to_address": email.to_address,
                 "template_key": email.template_key,
+                "last_reminded_on": email.last_reminded_on,
                 "invoices": [
                     {
                         "invoice_id": step.invoice_id,
@@ -205,8 +207,28 @@ def preview(view: PreviewView) -> Json:
                 "reason": one.reason,
                 "until": one.until,
                 "next_step_on": one.next_step_on,
+                "reminded_on": one.reminded_on,
             }
             for one in view.not_chased
+        ],
+    }
+
+
+def dunning_run(view: RunView) -> Json:
+    """What a run of chasing did."""
+    return {
+        "dunning_run_id": view.dunning_run_id,
+        "as_of": view.as_of,
+        "is_scheduled": view.is_scheduled,
+        "keeps_gap": view.keeps_gap,
+        "email_count": view.email_count,
+        "invoice_count": view.invoice_count,
+        "overdue_count": view.overdue_count,
+        "started_at": view.started_at,
+        "finished_at": view.finished_at,
+        "correlation_id": view.correlation_id,
+        "skipped": [
+            {"reason": skip.reason, "invoice_count": skip.invoice_count} for skip in view.skipped
         ],
     }
 

@@ -51,7 +51,8 @@ class NotChased(StrEnum):
 AS_OF = sa.bindparam("as_of", type_=sa.Date)
 AFTER_CUSTOMER = sa.bindparam("after_customer", type_=Id())
 UNTIL_CUSTOMER = sa.bindparam("until_customer", type_=Id())
-NOBODY = UUID(int=0)
+# Before the first customer, and after the last one.
+NOBODY, EVERYBODY = UUID(int=0), UUID(int=2**128 - 1)
 _DEFAULT_PLAN_ID = sa.bindparam("default_plan_id", type_=Id())
 _GET_DEFAULT_PLAN_ID = Statement(
     sa.select(_PLAN.c.id).where(_PLAN.c.tenant_id == TENANT, _PLAN.c.is_default == constant(1))
@@ -77,18 +78,19 @@ _NEXT_STEP = (
     .correlate(_I, _PLAN, _STATE)
     .scalar_subquery()
 )
-# Reminders within the gap of the day, on either side of it, but for those of the run itself.
-_REMINDED = (
-    sa.select(_M.c.customer_id, sa.func.max(_M.c.reminded_on).label("reminded_on"))
+# The customer's last reminder within the gap, on either side of the day; but for the run's own one.
+_REMINDED_ON = (
+    sa.select(sa.func.max(_M.c.reminded_on))
     .where(
-        _M.c.tenant_id == TENANT,
+        _M.c.tenant_id == _C.c.tenant_id,
+        _M.c.customer_id == _C.c.id,
         _M.c.reminded_on > sa.bindparam("gap_after", type_=sa.Date),
         _M.c.reminded_on < sa.bindparam("gap_before", type_=sa.Date),
         _M.c.status != constant(CommunicationStatus.FAILED.value),
         _M.c.dunning_run_id != sa.bindparam("run_id", type_=Id()),
     )
-    .group_by(_M.c.customer_id)
-    .subquery("reminded")
+    .correlate(_C)
+    .scalar_subquery()
 )
 _KEEPS_GAP = sa.bindparam("keep_gap", type_=sa.Integer) == constant(1)
 _NOTICED = (
@@ -118,7 +120,7 @@ _REASON = sa.case(
             (_NOTICED, NotChased.CHASED_THAT_DAY),
             (_STEP.c.days_after_due > _DAYS_OVERDUE, NotChased.NEXT_STEP_NOT_DUE),
             (
-                sa.and_(_KEEPS_GAP, _REMINDED.c.customer_id.is_not(None)),
+                sa.and_(_KEEPS_GAP, _REMINDED_ON.is_not(None)),
                 NotChased.CUSTOMER_REMINDED_LATELY,
             ),
         )
@@ -142,7 +144,7 @@ VERDICT_COLUMNS = {
     "step_number": _STEP.c.step_number,
     "days_after_due": _STEP.c.days_after_due,
     "template_key": _STEP.c.template_key,
-    "reminded_on": _REMINDED.c.reminded_on,
+    "reminded_on": _REMINDED_ON.label("reminded_on"),
     "reason": _REASON,
 }
 
@@ -178,7 +180,6 @@ def verdicts(
                 _STEP.c.step_number == _NEXT_STEP,
             ),
         )
-        .outerjoin(_REMINDED, _REMINDED.c.customer_id == _I.c.customer_id)
     )
     query = (
         sa.select(*(VERDICT_COLUMNS[name] for name in columns))

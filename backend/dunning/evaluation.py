@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,6 +23,7 @@ from backend.db.types import Id
 from backend.dunning.candidates import (
     AFTER_CUSTOMER,
     AS_OF,
+    EVERYBODY,
     NOBODY,
     verdict_params,
     verdicts,
@@ -49,18 +48,18 @@ INVOICES_PER_STRETCH = 5_000
 _I, _STEP, _RUN, _SKIP = INVOICES, DUNNING_STEPS, DUNNING_RUNS, DUNNING_RUN_SKIPS
 _RUN_ID = sa.bindparam("run_id", type_=Id())
 
-# Customers have an overdue invoice at least, so that many are enough, and one more tells of more.
-_STRETCH = Statement(
-    sa.select(_I.c.customer_id, sa.func.count().label("invoice_count"))
+# The customer of the so manieth overdue invoice from here on.
+_STRETCH_END = Statement(
+    sa.select(_I.c.customer_id)
     .where(
         _I.c.tenant_id == TENANT,
         _I.c.status.in_((constant("sent"), constant("overdue"))),
         _I.c.customer_id > AFTER_CUSTOMER,
         _I.c.due_date < AS_OF,
     )
-    .group_by(_I.c.customer_id)
     .order_by(_I.c.customer_id)
-    .limit(at_most(INVOICES_PER_STRETCH + 1))
+    .limit(at_most(1))
+    .offset(sa.bindparam("invoices_before", type_=sa.Integer))
 )
 _VERDICT = verdicts(
     "customer_id", "email", "plan_id", "step_number", "reason", of_a_stretch=True
@@ -136,7 +135,7 @@ class Evaluation:
     """What a stretch of a run did. `is_window_closed`: it was scheduled, and nothing was looked at.
 
     `overdue_count` invoices were looked at, and `skipped` says for which reasons some were not
-    chased. `has_more`: the next stretch is already queued.
+    chased. `goes_on`: where the next stretch begins, which is already queued; None for the last.
     """
 
     as_of: date
@@ -146,7 +145,7 @@ class Evaluation:
     overdue_count: int = 0
     skipped: tuple[tuple[str, int], ...] = ()
     is_window_closed: bool = False
-    has_more: bool = False
+    goes_on: Stretch | None = None
 
 
 def run_evaluation(
@@ -173,29 +172,21 @@ def run_evaluation(
             _count(work, go_on.run_id, Evaluation(day), is_over=True)
         return Evaluation(day, is_window_closed=True)
     if go_on is None:
-        sweep_overdue(work)
         run_id = _begin_run(work, day, scheduled=scheduled, keeps_gap=keeps_gap)
         go_on = Stretch(run_id, NOBODY)
-    stretch = _evaluate_stretch(work, go_on, day, keeps_gap=keeps_gap)
-    found = stretch.result
-    _count(work, go_on.run_id, found, is_over=not found.has_more)
-    if found.has_more:
+    found = _evaluate_stretch(work, go_on, day, keeps_gap=keeps_gap)
+    _count(work, go_on.run_id, found, is_over=found.goes_on is None)
+    if found.goes_on is not None:
         work.send(
             EvaluateDunning(
                 as_of=day,
                 scheduled=scheduled,
                 keep_gap=keeps_gap,
-                run_id=go_on.run_id,
-                after_customer_id=stretch.last_customer,
+                run_id=found.goes_on.run_id,
+                after_customer_id=found.goes_on.after_customer,
             )
         )
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    result: Evaluation
-    last_customer: UUID
 
 
 def _begin_run(work: UnitOfWork, day: date, *, scheduled: bool, keeps_gap: bool) -> UUID:
@@ -216,16 +207,15 @@ def _begin_run(work: UnitOfWork, day: date, *, scheduled: bool, keeps_gap: bool)
     return run_id
 
 
-def _evaluate_stretch(work: UnitOfWork, go_on: Stretch, day: date, *, keeps_gap: bool) -> _Done:
-    customers = work.rows(_STRETCH, as_of=day, after_customer=go_on.after_customer)
-    if not customers:
-        return _Done(Evaluation(day, go_on.run_id), go_on.after_customer)
-    taken, has_more = _first_of(customers)
-    last_customer = customers[taken - 1].customer_id
+def _evaluate_stretch(
+    work: UnitOfWork, go_on: Stretch, day: date, *, keeps_gap: bool
+) -> Evaluation:
+    after, until, has_more = _stretch_of(work, go_on.after_customer, day)
+    sweep_overdue(work, customers=(after, until))
     params = {
         **verdict_params(work, day, keep_gap=keeps_gap, run_id=go_on.run_id),
-        "after_customer": go_on.after_customer,
-        "until_customer": last_customer,
+        "after_customer": after,
+        "until_customer": until,
     }
     skipped: Counter[str] = Counter()
     chased = []
@@ -236,26 +226,27 @@ def _evaluate_stretch(work: UnitOfWork, go_on: Stretch, day: date, *, keeps_gap:
             skipped[customer.reason] += customer.invoice_count
     if chased:
         take_steps(work, go_on.run_id, day, chased, params)
-    result = Evaluation(
+    invoice_count = sum(customer.invoice_count for customer in chased)
+    return Evaluation(
         day,
         go_on.run_id,
         email_count=len(chased),
-        invoice_count=sum(customer.invoice_count for customer in chased),
-        overdue_count=sum(one.invoice_count for one in islice(customers, taken)),
+        invoice_count=invoice_count,
+        overdue_count=invoice_count + skipped.total(),
         skipped=tuple(sorted(skipped.items())),
-        has_more=has_more,
+        goes_on=Stretch(go_on.run_id, until) if has_more else None,
     )
-    return _Done(result, last_customer)
 
 
-def _first_of(customers: list[Any]) -> tuple[int, bool]:
-    """How many customers have INVOICES_PER_STRETCH invoices together, and whether some are left."""
-    invoice_count = 0
-    for taken, customer in enumerate(customers):
-        if invoice_count >= INVOICES_PER_STRETCH:
-            return taken, True
-        invoice_count += customer.invoice_count
-    return len(customers), False
+def _stretch_of(work: UnitOfWork, after: UUID, day: date) -> tuple[UUID, UUID, bool]:
+    """Customers with INVOICES_PER_STRETCH overdue invoices together, and whether some are left."""
+    here = {"as_of": day, "after_customer": after}
+    until = work.scalar(_STRETCH_END, **here, invoices_before=INVOICES_PER_STRETCH - 1)
+    if until is None:
+        return after, EVERYBODY, False
+    beyond = {"as_of": day, "after_customer": until}
+    has_more = work.first(_STRETCH_END, **beyond, invoices_before=0) is not None
+    return after, until, has_more
 
 
 def _count(work: UnitOfWork, run_id: UUID, found: Evaluation, *, is_over: bool) -> None:

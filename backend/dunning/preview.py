@@ -54,14 +54,15 @@ class PlannedStep:
 class PlannedEmail:
     """The one e-mail that a customer would get.
 
-    `reminded_on` is the day of a reminder within the tenant's gap, which the run does not keep.
+    `last_reminded_on` is the day of a reminder within the tenant's gap, which the run does not
+    keep; None when there is none.
     """
 
     customer_id: UUID
     customer_name: str
     to_address: str
     template_key: str
-    reminded_on: date | None
+    last_reminded_on: date | None
     invoices: tuple[PlannedStep, ...]
 
 

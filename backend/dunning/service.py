@@ -25,6 +25,8 @@ from backend.dunning.plans import (
     update_plan,
 )
 from backend.dunning.preview import preview_run
+from backend.dunning.progress import list_progress
+from backend.dunning.runs import get_run, list_runs, next_run
 from backend.messaging.contracts import EvaluateDunning
 from backend.unit_of_work import UnitOfWork
 
@@ -36,9 +38,13 @@ __all__ = [
     "create_default_plan",
     "create_plan",
     "get_plan",
+    "get_run",
     "hold_customer",
     "hold_invoice",
     "list_plans",
+    "list_progress",
+    "list_runs",
+    "next_run",
     "preview_run",
     "release_customer",
     "release_invoice",

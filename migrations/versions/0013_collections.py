@@ -98,7 +98,7 @@ def upgrade() -> None:
     _create_index(
         "communications",
         "ix_communications__reminded",
-        ["reminded_on", "customer_id"],
+        ["customer_id", "reminded_on"],
         "reminded_on IS NOT NULL",
     )
     if op.get_context().dialect.name == "sqlite":
@@ -259,6 +259,22 @@ def _create_tables() -> None:
     )
     _create_index(table, "ix_contact_log__customer", ["customer_id", "row_id"])
     _create_index(table, "ix_contact_log__invoice", ["invoice_id"], "invoice_id IS NOT NULL")
+    _make_append_only(table)
+
+
+def _make_append_only(table: str) -> None:
+    """As the audit log and the ledger are: the database itself refuses changes."""
+    if op.get_context().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER tr_{table}__no_{verb.lower()} BEFORE {verb} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
+    else:
+        op.execute(
+            f"CREATE TRIGGER tr_{table}__append_only ON {table} INSTEAD OF UPDATE, DELETE "
+            f"AS BEGIN; THROW 51000, '{table} is append-only', 1; END"
+        )
 
 
 def _keep_holds_that_stand() -> None:

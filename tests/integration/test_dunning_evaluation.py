@@ -25,6 +25,7 @@ from backend.dunning.plans import (
     update_plan,
 )
 from backend.dunning.preview import preview_run
+from backend.dunning.runs import get_run, list_runs
 from backend.dunning.service import request_evaluation
 from backend.errors import InvalidInput, NotAllowed
 from backend.invoices.models import InvoiceHold
@@ -361,13 +362,20 @@ def test_a_long_run_goes_on_in_further_messages_and_splits_no_customer(
         for _ in range(2):
             an_invoice(db, actor, payer.customer_id)
     first = evaluate(db, actor, day(1))
-    assert (first.email_count, first.invoice_count, first.has_more) == (2, 4, True)
-    queued = raw_rows(db, "SELECT body FROM outbox WHERE message_type = 'dunning.evaluate'")
-    assert len(queued) == 1
-    assert f'"as_of":"{day(1)}"' in queued[0][0]
-    second = evaluate(db, actor, day(1))
-    assert (second.email_count, second.has_more) == (2, False)
+    assert (first.email_count, first.invoice_count) == (2, 4)
+    assert first.goes_on is not None
+    [(body,)] = raw_rows(db, "SELECT body FROM outbox WHERE message_type = 'dunning.evaluate'")
+    assert f'"as_of":"{day(1)}"' in body
+    assert f'"after_customer_id":"{first.goes_on.after_customer}"' in body
+    assert read(db, actor, get_run, first.goes_on.run_id).finished_at is None
+    second = run(db, actor, run_evaluation, as_of=day(1), go_on=first.goes_on)
+    assert (second.email_count, second.goes_on) == (2, None)
     assert raw_count(db, "dunning_notices") == 8
+    [done] = read(db, actor, list_runs).items
+    assert (done.email_count, done.invoice_count, done.overdue_count) == (4, 8, 8)
+    assert done.finished_at is not None
+    [(told,)] = raw_rows(db, "SELECT data FROM audit_log WHERE action = 'dunning.evaluated'")
+    assert '"email_count":4,"invoice_count":8' in told
 
 
 def test_one_audit_row_for_each_e_mail_names_every_step(

@@ -100,7 +100,8 @@ def theirs(db: Database, stranger: Actor, clock: Clock) -> Ids:
     (one,) = read(db, stranger, list_communications).items
     detail = read(db, stranger, get_communication, one.communication_id)
     clock.pass_time(days=45)
-    run(db, stranger, run_evaluation)
+    chased_by = run(db, stranger, run_evaluation).run_id
+    assert chased_by is not None
     queued = read(db, stranger, list_communications).items[0]
     endpoint = run(db, stranger, create_endpoint, BOX, CreateEndpoint("stripe"))
     delivery = read_delivery(
@@ -125,6 +126,7 @@ def theirs(db: Database, stranger: Actor, clock: Clock) -> Ids:
         message,
         endpoint.webhook_endpoint_id,
         stored.webhook_event_id,
+        chased_by,
         *_handled_letters(db, stranger),
     )
 

@@ -23,6 +23,9 @@ from backend.api.schemas.dunning import (
     PlanQuery,
     PreviewOut,
     PreviewQuery,
+    RunOut,
+    RunPage,
+    RunQuery,
 )
 from backend.api.schemas.holds import (
     CustomerHoldSet,
@@ -36,9 +39,11 @@ from backend.dunning.service import (
     HoldInvoice,
     StepInput,
     create_plan,
+    get_run,
     hold_customer,
     hold_invoice,
     list_plans,
+    list_runs,
     preview_run,
     release_customer,
     release_invoice,
@@ -64,10 +69,14 @@ _CUSTOMER_HOLD = "/api/customers/{customer_id}/hold"
     body_is_optional=True,
 )
 async def run_dunning(call: Call, body: NewRun) -> Reply:
-    """Chase what is overdue, at once and whatever the hour. The body may be left out."""
+    """Chase what is overdue, at once and whatever the hour. The body may be left out.
+
+    Holds, plans and one step a day are kept; the gap between two reminders to one customer only
+    when asked for.
+    """
 
     def queue(work: UnitOfWork) -> Answer:
-        request_evaluation(work, as_of=body.as_of)
+        request_evaluation(work, as_of=body.as_of, keep_gap=body.keep_gap)
         return call.queued()
 
     return await call.write(queue, body=body)
@@ -82,7 +91,23 @@ async def run_dunning(call: Call, body: NewRun) -> Reply:
 )
 async def preview_dunning(call: Call, query: Annotated[PreviewQuery, Query()]) -> Reply:
     """Preview a run: what it would send, and each overdue invoice it would pass over."""
-    return ok(render.preview(await call.read(preview_run, query.as_of)))
+    found = await call.read(preview_run, query.as_of, keep_gap=query.keep_gap)
+    return ok(render.preview(found))
+
+
+@endpoints("GET", "/api/dunning/runs", Action.READ, answer=RunPage, answers="A page of runs.")
+async def get_runs(call: Call, query: Annotated[RunQuery, Query()]) -> Reply:
+    """List runs with what they queued and what they passed over, newest first."""
+    found = await call.read(list_runs, limit=query.limit, cursor=query.cursor)
+    return ok(render.page(found, render.dunning_run))
+
+
+@endpoints(
+    "GET", "/api/dunning/runs/{dunning_run_id}", Action.READ, answer=RunOut, answers="The run."
+)
+async def get_one_run(call: Call, dunning_run_id: UUID) -> Reply:
+    """Read one run."""
+    return ok(render.dunning_run(await call.read(get_run, dunning_run_id)))
 
 
 @endpoints(

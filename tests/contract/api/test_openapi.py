@@ -29,6 +29,8 @@ ENDPOINTS = {
     "/api/payments/{payment_id}/allocations": "post",
     "/api/dunning/run": "post",
     "/api/dunning/preview": "get",
+    "/api/dunning/runs": "get",
+    "/api/dunning/runs/{dunning_run_id}": "get",
     "/api/dunning/plans": "get post",
     "/api/dunning/plans/{dunning_plan_id}": "patch",
     "/api/communications": "get",
@@ -52,7 +54,8 @@ _QUERIES = {
     "/api/webhooks/events": "provider status event_type external_event_id limit cursor",
     "/api/billing-summary": "customer_id external_reference_id",
     "/api/reports/aging": "as_of",
-    "/api/dunning/preview": "as_of",
+    "/api/dunning/preview": "as_of keep_gap",
+    "/api/dunning/runs": "limit cursor",
 }
 # Who delivers there has no key: the signature says who it is.
 SIGNED = "/api/webhooks/{provider}/{endpoint_token}"

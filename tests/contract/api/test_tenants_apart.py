@@ -40,6 +40,7 @@ def theirs(stranger: House) -> dict[str, str]:
     plan = made(stranger.post("/api/dunning/plans", _PLAN))
     run(stranger.services.db, actor_in(stranger.tenant_id), run_evaluation)
     [email] = stranger.get("/api/communications").json()["items"]
+    [done] = stranger.get("/api/dunning/runs").json()["items"]
     event = b'{"id": "evt_secret", "type": "customer.created"}'
     stored = stranger.post("/api/webhooks/stripe", content=event).json()
     return {
@@ -48,6 +49,7 @@ def theirs(stranger: House) -> dict[str, str]:
         "paid_invoice_id": invoice["invoice_id"],
         "payment_id": payment["payment_id"],
         "dunning_plan_id": plan["dunning_plan_id"],
+        "dunning_run_id": done["dunning_run_id"],
         "communication_id": email["communication_id"],
         "correlation_id": payment["correlation_id"],
         "webhook_event_id": stored["webhook_event_id"],
@@ -86,6 +88,7 @@ def _calls(ids: dict[str, str]) -> list[tuple[str, str, Any]]:
         ("POST", f"{payment}/reverse", {"reason": "no"}),
         ("POST", f"{payment}/allocations", {"allocations": [share]}),
         ("PATCH", f"/api/dunning/plans/{ids['dunning_plan_id']}", {"name": "Mine"}),
+        ("GET", f"/api/dunning/runs/{ids['dunning_run_id']}", None),
         ("GET", f"/api/communications?customer_id={ids['customer_id']}", None),
         ("GET", f"/api/communications?invoice_id={ids['invoice_id']}", None),
         ("GET", f"/api/communications/{ids['communication_id']}", None),
