@@ -14,6 +14,7 @@ from backend.tenants.settings import TenantSettings
 
 # A calendar with a holiday on every sending weekday for ten years is no calendar.
 _DAYS_LOOKED_AHEAD_MAX = 3660
+_WEEKEND = (5, 6)
 
 
 def step_due_on(due_date: date, days_after_due: int) -> date:
@@ -35,27 +36,28 @@ def is_window_open(now: datetime, tenant: TenantSettings) -> bool:
 
 
 def why_closed(day: date, tenant: TenantSettings) -> str | None:
-    """Why no reminders go out on a day: the name of the holiday, or "no working day"; or None."""
-    holiday = holiday_name(day, tenant.holiday_calendar)
-    if holiday is not None:
-        return holiday
-    return None if tenant.sending_weekdays[day.weekday()] == "1" else "no working day"
+    """Why no reminders go out on a day: "Thanksgiving Day", "weekend", …; None when they do."""
+    if tenant.sending_weekdays[day.weekday()] != "1":
+        return "weekend" if day.weekday() in _WEEKEND else "no sending day"
+    return holiday_name(day, tenant.holiday_calendar)
 
 
 def next_opening(now: datetime, tenant: TenantSettings, *, after: date | None = None) -> datetime:
     """The next instant (UTC, not before `now`) in the sending window, on a day later than `after`.
 
-    A tenant has at least one weekday for sending, so that there is always one.
+    That is `now` itself while the window is open. A tenant has at least one weekday for sending,
+    so that there is always one.
     """
     zone = ZoneInfo(tenant.time_zone)
     day = now.astimezone(zone).date()
     if after is not None and after >= day:
         day = after + timedelta(days=1)
     for _ in range(_DAYS_LOOKED_AHEAD_MAX):
-        if _is_business_day(day, tenant) and (opening := _opening(day, tenant, zone)) is not None:
-            start, end = opening
-            if now < end:
-                return max(now, start)
+        if _is_business_day(day, tenant):
+            for instant in sorted(_changes(day, tenant, zone) | {now}):
+                is_that_day = instant.astimezone(zone).date() == day
+                if instant >= now and is_that_day and is_window_open(instant, tenant):
+                    return instant
         day += timedelta(days=1)
     raise ValueError("no day of the coming years is a working day")
 
@@ -64,26 +66,28 @@ def _is_business_day(day: date, tenant: TenantSettings) -> bool:
     return is_business_day(day, weekdays=tenant.sending_weekdays, calendar=tenant.holiday_calendar)
 
 
-def _opening(day: date, tenant: TenantSettings, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
-    """First and last instant (the latter excluded) of a day's window in UTC; None without one."""
-    midnight = datetime.combine(day, time.min)
-    start = _first_instant(midnight + timedelta(minutes=tenant.sending_from_minute), zone)
-    end = _first_instant(midnight + timedelta(minutes=tenant.sending_until_minute), zone)
-    return (start, end) if start < end else None
+def _changes(day: date, tenant: TenantSettings, zone: ZoneInfo) -> set[datetime]:
+    """Every instant of a day (UTC) at which a closed window may open."""
+    midnight = datetime.combine(day, time.min, zone)
+    opens = midnight + timedelta(minutes=tenant.sending_from_minute)  # On the wall.
+    # An hour that comes twice shows this time twice.
+    instants = {opens.replace(fold=fold).astimezone(UTC) for fold in (0, 1)}
+    first = midnight.astimezone(UTC)
+    last = (midnight + timedelta(days=1)).replace(fold=1).astimezone(UTC)
+    if first.astimezone(zone).utcoffset() != last.astimezone(zone).utcoffset():
+        instants.add(_clock_change(first, last, zone))
+    return instants | {first}
 
 
-def _first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """When the clock first shows this time, or jumps over it."""
-    instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == wall:
-        return instant
-    # A time that is jumped over: both readings are an hour off, and the jump lies between them.
-    early = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    late = instant
-    while late - early > timedelta(seconds=1):
-        middle = early + (late - early) // 2
-        if middle.astimezone(zone).replace(tzinfo=None) < wall:
+def _clock_change(first: datetime, last: datetime, zone: ZoneInfo) -> datetime:
+    """When the clocks are put forward or back between two instants; to the second."""
+    before = first.astimezone(zone).utcoffset()
+    seconds = int((last - first).total_seconds())
+    early, late = 0, seconds
+    while late - early > 1:
+        middle = (early + late) // 2
+        if (first + timedelta(seconds=middle)).astimezone(zone).utcoffset() == before:
             early = middle
         else:
             late = middle
-    return late.replace(microsecond=0)
+    return first + timedelta(seconds=late)
