@@ -67,6 +67,25 @@ HOLD = {
     "promise": Badge("Promised", "calendar", "sky"),
     "exclude": Badge("Not chased", "ban", "slate"),
 }
+# Why somebody should call a customer.
+WORKLIST = {
+    "broken_promise": Badge("Promise broken", "flag", "red"),
+    "follow_up": Badge("Call back", "calendar", "indigo"),
+    "unreachable": Badge("No working e-mail", "mail-x", "red"),
+    "plan_exhausted": Badge("All reminders sent", "octagon-pause", "amber"),
+    "no_plan": Badge("No plan", "circle-dashed", "slate"),
+    "high_value": Badge("High value", "banknote", "plum"),
+    "long_overdue": Badge("Long overdue", "clock", "orange"),
+}
+CONTACT_OUTCOMES = {
+    "reached": "Reached",
+    "left_message": "Left a message",
+    "no_answer": "No answer",
+    "promised": "Promised to pay",
+    "disputed": "Disputes the invoice",
+    "refused": "Refuses to pay",
+    "wrong_number": "Wrong number",
+}
 # Why a message was set aside, by whoever did: our consumers, or a broker by its own rules.
 DEAD_REASONS = {
     "bad_envelope": "Bad envelope",
