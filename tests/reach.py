@@ -30,6 +30,8 @@ from backend.dunning.holds import (
     HoldInvoice,
     hold_customer,
     hold_invoice,
+    hold_overdue,
+    list_holds,
     release_customer,
     release_invoice,
 )
@@ -141,6 +143,10 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     allocate_credit: lambda work, ids: allocate_credit(work, ids.payment, None),
     hold_invoice: lambda work, ids: hold_invoice(work, ids.sent, HoldInvoice(InvoiceHold.PAUSE)),
     release_invoice: "sent",
+    hold_overdue: lambda work, ids: hold_overdue(
+        work, ids.customer, HoldInvoice(InvoiceHold.PAUSE)
+    ),
+    list_holds: "sent",
     hold_customer: lambda work, ids: hold_customer(
         work, ids.customer, HoldCustomer(CustomerHold.EXCLUDE)
     ),
@@ -263,6 +269,7 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
 }
 # Take rows that were found in the same transaction, never an id from outside.
 INNER = {
+    "clear_hold",
     "take_back_unsent",
     "take_steps",
     "verdict_params",

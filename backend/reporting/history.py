@@ -130,14 +130,45 @@ def _reopened(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
     return "Invoice reopened", f"{context.money(after['balance_due'])} is due again"
 
 
-def _held(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+def _held(before: Data, after: Data, context: Context) -> tuple[str, str | None]:
     until = f" until {_day(after['until'])}" if "until" in after else ""
     kind = after.get("kind")
     if kind == InvoiceHold.PROMISE:
-        amount = f" of {context.money(after['amount'])}" if "amount" in after else ""
-        return f"Payment{amount} promised{until.replace('until', 'by')}", after.get("reason")
-    title = "Invoice disputed" if kind == InvoiceHold.DISPUTE else "Chasing paused"
-    return f"{title}{until}", after.get("reason")
+        title = f"{_promise(after, context)} promised{until.replace('until', 'by')}"
+    else:
+        title = f"{'Invoice disputed' if kind == InvoiceHold.DISPUTE else 'Chasing paused'}{until}"
+    parts = [after["reason"]] if "reason" in after else []
+    if before:
+        day = f" until {_day(before['until'])}" if "until" in before else ""
+        parts.append(
+            f"{'instead' if parts else 'Instead'} of the {_hold_name(before).lower()}{day}"
+        )
+    return title, "; ".join(parts)
+
+
+def _promise(hold: Data, context: Context) -> str:
+    return f"Payment of {context.money(hold['amount'])}" if "amount" in hold else "Payment"
+
+
+def _hold_name(hold: Data) -> str:
+    names = {"dispute": "Dispute", "promise": "Promise to pay", "exclude": "Exclusion"}
+    return names.get(str(hold.get("kind")), "Pause")
+
+
+def _promise_kept(before: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    fallen = f"{context.money(after['paid'])} less is due than on the day it was given"
+    return "Promise to pay kept", f"{_promise(before, context)} by {_day(after['until'])}: {fallen}"
+
+
+def promise_broken(until: date) -> tuple[str, str]:
+    """How it is told that nothing, or too little, came by the day that was promised."""
+    return "Promise to pay broken", f"Payment was promised by {date_text(until)}; chasing resumes"
+
+
+def _promise_broken(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    title, detail = promise_broken(date.fromisoformat(after["until"]))
+    paid = Decimal(after["paid"])
+    return title, f"{detail}; {context.money(paid)} of it came" if paid > 0 else detail
 
 
 def _customer_held(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
@@ -148,8 +179,7 @@ def _customer_held(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
 
 
 def _released(before: Data, _: Data, __: Context) -> tuple[str, str | None]:
-    names = {"dispute": "Dispute", "promise": "Promise to pay", "exclude": "Exclusion"}
-    return f"{names.get(str(before.get('kind')), 'Pause')} ended", "Chasing may go on"
+    return f"{_hold_name(before)} ended", "Chasing may go on"
 
 
 def _recorded(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
@@ -254,6 +284,8 @@ _TELLINGS: dict[str, Telling] = {
     "invoice.cancelled": _said("Invoice cancelled"),
     "invoice.held": _held,
     "invoice.released": _released,
+    "promise.kept": _promise_kept,
+    "promise.broken": _promise_broken,
     "customer.held": _customer_held,
     "customer.released": _released,
     "payment.recorded": _recorded,

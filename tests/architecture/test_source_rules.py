@@ -234,6 +234,7 @@ def test_statements_are_made_once_at_import_or_in_a_bounded_cache():
 CROSS_TENANT = {
     "backend/api/routes/health.py": "is the database there",
     "backend/audit.py": "the platform's own chain stands beside the tenants'",
+    "backend/dunning/promises.py": "which tenants have promises to settle",
     "backend/health": "a worker works for everybody, and the platform sees all that waits",
     "backend/idempotency.py": "expired keys of all tenants are forgotten together",
     "backend/identity": "whoever signs in has no tenant yet",

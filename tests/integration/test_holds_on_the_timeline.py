@@ -100,14 +100,14 @@ def test_a_promise_found_broken_as_of_a_later_day_says_so_before_the_reminder(
     run(db, actor, hold_invoice, overdue, HoldInvoice(InvoiceHold.PROMISE, until))
     clock.pass_time(minutes=1)
     assert run(db, actor, run_evaluation, as_of=until).email_count == 0
-    assert "invoice.promise_broken" not in [one.type for one in timeline(db, actor, overdue)]
+    assert "promise.broken" not in [one.type for one in timeline(db, actor, overdue)]
     assert run(db, actor, run_evaluation, as_of=date(2026, 3, 21)).email_count == 1
     clock.pass_time(minutes=1)
     *_, broken, notice = timeline(db, actor, overdue)
-    assert (broken.type, notice.type) == ("invoice.promise_broken", "dunning.notice_queued")
+    assert (broken.type, notice.type) == ("promise.broken", "dunning.notice_queued")
     assert (broken.at, broken.correlation_id) == (notice.at, notice.correlation_id)
     clock.pass_time(days=60)
-    told = [one for one in timeline(db, actor, overdue) if one.type == "invoice.promise_broken"]
+    told = [one for one in timeline(db, actor, overdue) if one.type == "promise.broken"]
     assert [item.at for item in told] == [notice.at]
 
 
@@ -120,4 +120,4 @@ def test_a_reminder_after_a_promise_was_released_does_not_call_it_broken(
     run(db, actor, release_invoice, overdue)
     clock.pass_time(minutes=1)
     assert run(db, actor, run_evaluation).email_count == 1
-    assert "invoice.promise_broken" not in [one.type for one in timeline(db, actor, overdue)]
+    assert "promise.broken" not in [one.type for one in timeline(db, actor, overdue)]
