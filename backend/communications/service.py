@@ -45,6 +45,7 @@ _WRITE = Statement(
         subject=sa.bindparam("new_subject"),
         text_body=sa.bindparam("new_text_body"),
         html_body=sa.bindparam("new_html_body"),
+        template_problem=sa.bindparam("new_template_problem"),
         version=_M.c.version + 1,
     )
 )
@@ -140,7 +141,7 @@ def queue_email(work: UnitOfWork, letter: Letter, *, source_message_id: UUID | N
         type=letter.type,
         status=CommunicationStatus.QUEUED,
         to_address=letter.to_address,
-        template_key=letter.template_key.value,
+        template_key=str(letter.template_key),
         step_number=letter.step_number,
         subject="",
         text_body="",
@@ -192,6 +193,7 @@ def keep_contents(
         new_subject=written.email.subject,
         new_text_body=written.email.text,
         new_html_body=written.email.html,
+        new_template_problem=written.template_problem,
     )
     for dropped in letter.dropped:
         work.execute(

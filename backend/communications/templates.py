@@ -49,6 +49,16 @@ _NODES: Final = (
     nodes.Not,
     nodes.CondExpr,
 )
+# What filling in a template can end with: wrong types, a list that is too long, a number too large.
+_WRONG_IN_USE: Final = (
+    TemplateError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+)
 _FILTERS: Final = ("capitalize", "first", "join", "last", "length", "lower", "trim", "upper")
 _TESTS: Final = ("defined", "eq", "ne", "gt", "ge", "lt", "le", "none")
 
@@ -102,9 +112,21 @@ class Table:
 Value = str | int | Table | list["Value"] | dict[str, "Value"]
 
 
-def default_template(key: TemplateKey) -> TemplateSource:
-    """The template that a tenant has until it writes its own."""
-    return _defaults()[key]
+_KNOWN: Final = {str(key): key for key in TemplateKey}
+
+
+def known_key(key: str) -> TemplateKey | None:
+    """The e-mail that BillerJacket comes with under this key; None for a tenant's own reminder."""
+    return _KNOWN.get(key)
+
+
+# The neutral one of the four: what a reminder of the tenant's own falls back on.
+_REMINDER: Final = TemplateKey.OVERDUE_NOTICE
+
+
+def default_template(key: str) -> TemplateSource:
+    """The template that a tenant has until it writes its own, for any other key a reminder."""
+    return _defaults()[known_key(key) or _REMINDER]
 
 
 def check_template(source: TemplateSource) -> None:
@@ -115,7 +137,7 @@ def check_template(source: TemplateSource) -> None:
 
 
 def render(
-    key: TemplateKey, context: Mapping[str, Value], source: TemplateSource | None = None
+    key: str, context: Mapping[str, Value], source: TemplateSource | None = None
 ) -> RenderedEmail:
     """The e-mail that a template makes of these values; without a source, the default template.
 
@@ -150,7 +172,7 @@ def _fill(source: str, part: str, values: Mapping[str, object]) -> str:
             if size > OUTPUT_CHARACTERS_MAX:
                 raise InvalidInput.of(part, "the template's result is too long")
             pieces.append(piece)
-    except (TemplateError, TypeError) as problem:
+    except _WRONG_IN_USE as problem:
         raise InvalidInput.of(part, f"the template cannot be filled in: {problem}") from problem
     return "".join(pieces)
 
