@@ -86,6 +86,23 @@ CONTACT_OUTCOMES = {
     "refused": "Refuses to pay",
     "wrong_number": "Wrong number",
 }
+BROKEN_PROMISE = Badge("Promise broken", "flag", "red")
+# Why an overdue invoice gets no reminder, as the run and its preview say it.
+NOT_CHASED = {
+    "customer_excluded": "Customer is never chased",
+    "customer_paused": "Customer is paused",
+    "disputed": "Disputed",
+    "paused": "Paused",
+    "promised": "Promised",
+    "no_email": "Customer has no e-mail address",
+    "email_bounced": "E-mail came back",
+    "email_complained": "Customer complained of e-mail",
+    "no_active_plan": "No active plan",
+    "steps_exhausted": "All steps were sent",
+    "chased_that_day": "Reminded that day already",
+    "next_step_not_due": "Next step is not due yet",
+    "customer_reminded_lately": "Customer was reminded lately",
+}
 # Why a message was set aside, by whoever did: our consumers, or a broker by its own rules.
 DEAD_REASONS = {
     "bad_envelope": "Bad envelope",
@@ -196,7 +213,8 @@ _TIMELINE = {
     "invoice.updated": ("pencil", ""),
     "invoice.held": ("pause", ""),
     "invoice.released": ("arrow-right", ""),
-    "invoice.promise.broken": ("flag", "bad"),
+    "promise.broken": ("flag", "bad"),
+    "promise.kept": ("circle-check", "good"),
     "payment": ("banknote", "good"),
     "payment.failed": ("x", "bad"),
     "payment.attempt.failed": ("x", "bad"),
