@@ -25,6 +25,7 @@ from backend.communications.service import (
 from backend.customers.models import CustomerHold
 from backend.customers.queries import CustomerFilter, find_customer, get_customer, list_customers
 from backend.customers.service import update_customer
+from backend.dunning.contacts import LogContact, list_contacts, log_contact, newest_contact
 from backend.dunning.holds import (
     HoldCustomer,
     HoldInvoice,
@@ -36,6 +37,7 @@ from backend.dunning.holds import (
     release_invoice,
 )
 from backend.dunning.letters import dunning_letter
+from backend.dunning.models import ContactKind
 from backend.dunning.plans import get_plan, list_plans, update_plan
 from backend.dunning.preview import preview_run
 from backend.dunning.progress import list_progress
@@ -69,6 +71,7 @@ from backend.reporting.dashboard import get_dashboard
 from backend.reporting.summary import get_billing_summary
 from backend.reporting.timeline import list_invoice_timeline
 from backend.reporting.trace import list_trace
+from backend.reporting.worklist import worklist
 from backend.support.archive import get_archived, list_archive
 from backend.support.jobs import cancel_job, get_job, list_items, list_jobs
 from backend.webhooks.endpoints import (
@@ -147,6 +150,11 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
         work, ids.customer, HoldInvoice(InvoiceHold.PAUSE)
     ),
     list_holds: "sent",
+    log_contact: lambda work, ids: log_contact(
+        work, ids.customer, LogContact(ContactKind.NOTE, note="x")
+    ),
+    list_contacts: "customer",
+    newest_contact: "customer",
     hold_customer: lambda work, ids: hold_customer(
         work, ids.customer, HoldCustomer(CustomerHold.EXCLUDE)
     ),
@@ -355,6 +363,8 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "preview": preview_run,
     "dashboard": get_dashboard,
     "aging": get_aging,
+    "worklist": worklist,
+    "worklist by name": lambda r: worklist(r, q=SECRET),
     "summary": get_billing_summary,
     "activity": list_activity,
     "an export of the activity": lambda r: export_activity(r, ActivityFilter()),

@@ -18,6 +18,7 @@ from backend.api.openapi import DESCRIPTION, TAGS, TITLE, VERSION, complete
 from backend.api.problems import MethodNotAllowed, PathNotFound, problem_of
 from backend.api.routes import (
     communications,
+    contacts,
     customers,
     dunning,
     invoices,
@@ -34,7 +35,16 @@ from backend.errors import BillerJacketError
 # The router asks them in this order: what is called most comes first.
 _PARTS = tuple(
     part.endpoints
-    for part in (invoices, payments, customers, webhooks, dunning, communications, reports)
+    for part in (
+        invoices,
+        payments,
+        customers,
+        webhooks,
+        dunning,
+        contacts,
+        communications,
+        reports,
+    )
 )
 
 

@@ -15,6 +15,7 @@ ENDPOINTS = {
     "/api/customers": "get post",
     "/api/customers/{customer_id}": "get patch",
     "/api/customers/{customer_id}/hold": "put delete",
+    "/api/customers/{customer_id}/contacts": "get post",
     "/api/invoices": "get post",
     "/api/invoices/{invoice_id}": "get patch",
     "/api/invoices/{invoice_id}/pdf": "get",
@@ -31,6 +32,7 @@ ENDPOINTS = {
     "/api/dunning/preview": "get",
     "/api/dunning/runs": "get",
     "/api/dunning/runs/{dunning_run_id}": "get",
+    "/api/dunning/worklist": "get",
     "/api/dunning/plans": "get post",
     "/api/dunning/plans/{dunning_plan_id}": "patch",
     "/api/communications": "get",
@@ -54,6 +56,8 @@ _QUERIES = {
     "/api/webhooks/events": "provider status event_type external_event_id limit cursor",
     "/api/billing-summary": "customer_id external_reference_id",
     "/api/reports/aging": "as_of",
+    "/api/customers/{customer_id}/contacts": "limit cursor",
+    "/api/dunning/worklist": "sort reason q limit cursor",
     "/api/dunning/preview": "as_of keep_gap",
     "/api/dunning/runs": "limit cursor",
 }
@@ -75,6 +79,7 @@ _BODIES = {
     "NewStep": "days_after_due template_key channel",
     "NewInvoiceHold": "kind until amount reason",
     "NewCustomerHold": "kind until reason",
+    "NewContact": "kind outcome note next_on invoice_id",
     "Reason": "reason",
     "NewRun": "as_of",
 }

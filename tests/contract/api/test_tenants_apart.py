@@ -69,6 +69,8 @@ def _calls(ids: dict[str, str]) -> list[tuple[str, str, Any]]:
         ("PATCH", customer, {"display_name": "Mine"}),
         ("PUT", f"{customer}/hold", {"kind": "pause"}),
         ("DELETE", f"{customer}/hold", None),
+        ("GET", f"{customer}/contacts", None),
+        ("POST", f"{customer}/contacts", {"kind": "note", "note": "Mine"}),
         ("POST", "/api/invoices", {"customer_id": ids["customer_id"], "line_items": [LINE]}),
         ("GET", f"/api/invoices?customer_id={ids['customer_id']}", None),
         ("GET", invoice, None),
