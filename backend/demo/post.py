@@ -18,7 +18,8 @@ from backend.communications.sending import Source, send_letter
 from backend.communications.service import mark_bounced
 from backend.demo.stage import Stage
 from backend.dunning.evaluation import run_evaluation
-from backend.dunning.letters import dunning_letter, take_back_unsent
+from backend.dunning.letters import dunning_letter
+from backend.dunning.taken_back import settle_steps
 from backend.errors import Refused
 from backend.invoices.letters import invoice_letter
 from backend.messaging import queue_table, unsent
@@ -108,7 +109,7 @@ class Post:
                     actor,
                     Source(communication_id=communication_id),
                     partial(dunning_letter, communication_id=communication_id),
-                    on_claim=take_back_unsent,
+                    on_claim=settle_steps,
                 )
             case EvaluateDunning(as_of=as_of, scheduled=scheduled):
                 run(db, actor, run_evaluation, as_of=as_of, scheduled=scheduled)

@@ -195,6 +195,11 @@ def verdicts(
     return query.where(_REASON.element.is_(None)) if only_chased else query
 
 
+def get_default_plan_id(reader: Reader) -> Any:
+    """The id of the plan for customers that have none of their own, or None."""
+    return reader.scalar(_GET_DEFAULT_PLAN_ID)
+
+
 def verdict_params(
     reader: Reader, day: date, *, keep_gap: bool, run_id: UUID = NOBODY
 ) -> dict[str, Any]:
@@ -205,7 +210,7 @@ def verdict_params(
     gap = timedelta(days=reader.tenant.reminder_gap_days)
     return {
         "as_of": day,
-        "default_plan_id": reader.scalar(_GET_DEFAULT_PLAN_ID),
+        "default_plan_id": get_default_plan_id(reader),
         "gap_after": day - gap,
         "gap_before": day + gap,
         "keep_gap": int(keep_gap),

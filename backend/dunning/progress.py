@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from backend.actor import Action
 from backend.customers.models import CUSTOMERS
 from backend.db.statements import TENANT, Statement, constant
-from backend.dunning.candidates import PLAN_OF_CUSTOMER, verdict_params
+from backend.dunning.candidates import PLAN_OF_CUSTOMER, get_default_plan_id
 from backend.dunning.models import DUNNING_PLANS, DUNNING_STATES, DUNNING_STEPS
 from backend.invoices.models import INVOICES
 from backend.unit_of_work import Reader
@@ -93,7 +93,7 @@ def list_progress(reader: Reader) -> list[StepProgress]:
     """Every overdue invoice of today, by plan (in the order of their names) and last step."""
     reader.actor.require(Action.READ)
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
-    plan = verdict_params(reader, reader.today, keep_gap=False)["default_plan_id"]
+    plan = get_default_plan_id(reader)
     for row in reader.rows(_GROUPS, today=reader.today, default_plan_id=plan):
         groups[row.plan_id, row.last_days_after_due, row.last_step_number].append(row)
     names: dict[UUID, str] = {}

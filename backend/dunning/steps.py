@@ -20,12 +20,12 @@ from backend.customers.models import CUSTOMERS
 from backend.db.expressions import fresh_id, id_prefix
 from backend.db.statements import TENANT, Statement, constant
 from backend.db.types import Id
-from backend.dunning.candidates import AS_OF, PLAN_OF_CUSTOMER, verdicts
+from backend.dunning.candidates import AS_OF, PLAN_OF_CUSTOMER, verdict_params, verdicts
 from backend.dunning.models import DUNNING_NOTICES, DUNNING_STATES
 from backend.ids import new_id
 from backend.invoices.models import INVOICES
 from backend.messaging.contracts import DunningEmailRequested
-from backend.unit_of_work import UnitOfWork
+from backend.unit_of_work import Reader, UnitOfWork
 
 # What one audit row names; a customer with more invoices is rare, and its e-mail counts them too.
 STEPS_NAMED_MAX = 500
@@ -49,49 +49,70 @@ _LAST_NOTICE = Statement(
     )
 )
 
-_NEXT = verdicts(
+_NEXT_COLUMNS = (
     "tenant_id",
     "invoice_id",
     "customer_id",
     "step_number",
     "days_after_due",
     "template_key",
-    only_chased=True,
-    of_a_stretch=True,
-).subquery()
+)
+_NEXT = verdicts(*_NEXT_COLUMNS, only_chased=True, of_a_stretch=True).subquery()
+_NEXT_OF_ANY = verdicts(*_NEXT_COLUMNS, only_chased=True).subquery()
+
+
+def _notices(following: Any, its_email: Any) -> sa.Insert:
+    """Notices of the steps that are next, joined to the e-mails that tell of them."""
+    columns = {
+        "tenant_id": following.c.tenant_id,
+        "id": fresh_id(),
+        "invoice_id": following.c.invoice_id,
+        "step_number": following.c.step_number,
+        "days_after_due": following.c.days_after_due,
+        "template_key": following.c.template_key,
+        "noticed_on": AS_OF,
+        "dunning_run_id": _COM.c.dunning_run_id,
+        "communication_id": _COM.c.id,
+        "created_at": _NOW,
+    }
+    found = sa.select(*columns.values()).select_from(following.join(_COM, sa.and_(*its_email)))
+    return sa.insert(_NOTICE).from_select(list(columns), found)
+
+
 _ADD_NOTICES = Statement(
-    sa.insert(_NOTICE).from_select(
-        [
-            "tenant_id",
-            "id",
-            "invoice_id",
-            "step_number",
-            "days_after_due",
-            "template_key",
-            "noticed_on",
-            "dunning_run_id",
-            "communication_id",
-            "created_at",
-        ],
-        sa.select(
-            _NEXT.c.tenant_id,
-            fresh_id(),
-            _NEXT.c.invoice_id,
-            _NEXT.c.step_number,
-            _NEXT.c.days_after_due,
-            _NEXT.c.template_key,
-            AS_OF,
-            _COM.c.dunning_run_id,
-            _COM.c.id,
-            _NOW,
-        ).join(
-            _COM,
-            sa.and_(
-                _COM.c.tenant_id == TENANT,
-                _COM.c.dunning_run_id == _RUN_ID,
-                _COM.c.customer_id == _NEXT.c.customer_id,
-            ),
+    _notices(
+        _NEXT,
+        (
+            _COM.c.tenant_id == TENANT,
+            _COM.c.dunning_run_id == _RUN_ID,
+            _COM.c.customer_id == _NEXT.c.customer_id,
         ),
+    )
+)
+_ITS_LINK = (
+    _LINK.c.tenant_id == _COM.c.tenant_id,
+    _LINK.c.communication_id == _COM.c.id,
+    _LINK.c.invoice_id == _NEXT_OF_ANY.c.invoice_id,
+)
+_REMINDED_SINCE = sa.exists().where(
+    _NOTICE.c.tenant_id == _COM.c.tenant_id,
+    _NOTICE.c.invoice_id == _NEXT_OF_ANY.c.invoice_id,
+    _NOTICE.c.created_at >= _COM.c.created_at,
+)
+# Without a reminder since then, the step that is next is the one that was taken back.
+_TAKEN_BACK = (
+    _COM.c.tenant_id == TENANT,
+    _COM.c.id == sa.bindparam("communication_id", type_=Id()),
+    sa.exists().where(*_ITS_LINK),
+    ~_REMINDED_SINCE,
+)
+_ADD_NOTICES_AGAIN = Statement(_notices(_NEXT_OF_ANY, _TAKEN_BACK))
+_TO_TAKE_AGAIN = Statement(
+    sa.select(_NEXT_OF_ANY.c.invoice_id).select_from(_NEXT_OF_ANY.join(_COM, sa.and_(*_TAKEN_BACK)))
+)
+_RUN_OF = Statement(
+    sa.select(_COM.c.dunning_run_id).where(
+        _COM.c.tenant_id == TENANT, _COM.c.id == sa.bindparam("communication_id", type_=Id())
     )
 )
 _LINK_INVOICES = Statement(
@@ -170,17 +191,46 @@ def take_steps(
     `invoice_count`, and `params` those of the verdicts by which they were found.
     """
     communication_ids = _write_communications(work, run_id, day, chased)
-    new = {
-        "run_id": run_id,
-        "after_notice": work.scalar(_LAST_NOTICE, run_id=run_id) or 0,
-        "id_prefix": id_prefix(),
-    }
+    new = {"run_id": run_id, "after_notice": _last_notice(work, run_id)}
     work.execute(_ADD_NOTICES, **params, id_prefix=id_prefix(), now=work.now)
-    work.execute(_LINK_INVOICES, **new)
+    work.execute(_LINK_INVOICES, **new, id_prefix=id_prefix())
+    _move_states(work, new, params)
+    _record_steps(work, new, communication_ids, chased)
+
+
+def steps_to_take_again(reader: Reader, communication_id: UUID, day: date) -> frozenset[UUID]:
+    """The invoices whose steps of this e-mail were taken back, and may be taken on a day again."""
+    params = verdict_params(reader, day, keep_gap=False)
+    found = reader.rows(_TO_TAKE_AGAIN, communication_id=communication_id, **params)
+    return frozenset(row.invoice_id for row in found)
+
+
+def take_steps_again(work: UnitOfWork, communication_id: UUID, day: date) -> None:
+    """Let those invoices take their steps, for the e-mail is sent after all."""
+    run_id = work.scalar(_RUN_OF, communication_id=communication_id)
+    new = {"run_id": run_id, "after_notice": _last_notice(work, run_id)}
+    params = verdict_params(work, day, keep_gap=False)
+    again = {"communication_id": communication_id, "id_prefix": id_prefix(), "now": work.now}
+    if not work.execute(_ADD_NOTICES_AGAIN, **params, **again):
+        return
+    _move_states(work, new, params)
+    steps: dict[str, int] = {}
+    for taken in work.rows(_STEPS_TAKEN, **new):
+        if len(steps) < STEPS_NAMED_MAX:
+            steps[taken.invoice_number] = taken.step_number
+    work.record(
+        "dunning.steps_taken_again", "communication", communication_id, after={"steps": steps}
+    )
+
+
+def _last_notice(work: UnitOfWork, run_id: UUID) -> int:
+    return work.scalar(_LAST_NOTICE, run_id=run_id) or 0
+
+
+def _move_states(work: UnitOfWork, new: dict[str, Any], params: dict[str, Any]) -> None:
     plan = {"default_plan_id": params["default_plan_id"]}
     work.execute(_MOVE_STATES, **new, **plan)
-    work.execute(_BEGIN_STATES, **new, **plan)
-    _record_steps(work, new, communication_ids, chased)
+    work.execute(_BEGIN_STATES, **new, **plan, id_prefix=id_prefix())
 
 
 def _write_communications(
@@ -229,7 +279,7 @@ def _record_steps(
 ) -> None:
     """One audit row for each e-mail, naming the step that each of its invoices took."""
     steps: dict[UUID, dict[str, int]] = defaultdict(dict)
-    for taken in work.rows(_STEPS_TAKEN, run_id=new["run_id"], after_notice=new["after_notice"]):
+    for taken in work.rows(_STEPS_TAKEN, **new):
         named = steps[taken.communication_id]
         if len(named) < STEPS_NAMED_MAX:
             named[taken.invoice_number] = taken.step_number

@@ -14,7 +14,8 @@ from backend.bootstrap import Services
 from backend.communications.models import CommunicationType
 from backend.communications.queries import get_communication
 from backend.communications.sending import BuildLetter, OnClaim, Source, send_letter
-from backend.dunning.letters import dunning_letter, take_back_unsent
+from backend.dunning.letters import dunning_letter
+from backend.dunning.taken_back import settle_steps
 from backend.errors import StateConflict
 from backend.invoices.letters import invoice_letter
 from backend.messaging.contracts import (
@@ -88,7 +89,7 @@ def _send_dunning(
 ) -> None:
     build = partial(dunning_letter, communication_id=communication_id, is_asked_for=is_asked_for)
     source = _source_of(envelope, communication_id)
-    _send(services, actor, source, build, on_claim=take_back_unsent)
+    _send(services, actor, source, build, on_claim=settle_steps)
 
 
 def _send(
