@@ -22,6 +22,7 @@ from billerjacket_app.pages import (
     support_trace,
     webhook,
     webhooks,
+    worklist,
 )
 
 ALL = (
@@ -36,6 +37,7 @@ ALL = (
     invoice,
     payments,
     payment,
+    worklist,
     mailbox,
     activity,
     webhooks,
