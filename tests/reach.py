@@ -163,6 +163,9 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     update_plan: lambda work, ids: update_plan(work, ids.plan, {"name": "x"}),
     get_plan: "plan",
     get_run: "run",
+    planned_change: lambda reader, ids: planned_change(reader, ids.plan, {"name": "x"}),
+    plan_effect: lambda reader, ids: plan_effect(reader, ids.plan, {"name": "x"}),
+    customer_plan_effect: lambda reader, ids: customer_plan_effect(reader, ids.customer, None),
     get_communication: "communication",
     get_attachment: lambda reader, ids: get_attachment(reader, ids.communication, ids.attachment),
     find_standing: lambda reader, ids: (
@@ -278,7 +281,9 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
 # Take rows that were found in the same transaction, never an id from outside.
 INNER = {
     "clear_hold",
-    "take_back_unsent",
+    "settle_steps",
+    "steps_to_take_again",
+    "take_steps_again",
     "take_steps",
     "verdict_params",
     "keep_contents",

@@ -6,12 +6,13 @@ Ids, dates and instants are left as they are: orjson writes them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from backend.communications.queries import CommunicationDetail, CommunicationView
 from backend.customers.queries import CustomerView
-from backend.dunning.holds import HoldView
+from backend.dunning.holds import HoldRecordView, HoldView
 from backend.dunning.plans import PlanView
 from backend.dunning.preview import PreviewView
 from backend.dunning.runs import RunView
@@ -151,6 +152,13 @@ def hold(view: HoldView, currency_code: str) -> Json:
     return {"kind": view.kind, "until": view.until, "amount": amount, "reason": view.reason}
 
 
+def hold_record(view: HoldRecordView, currency_code: str) -> Json:
+    """A hold that an invoice has or had."""
+    money = currency(currency_code).text
+    amount = None if view.amount is None else money(view.amount)
+    return asdict(view) | {"amount": amount, "balance_then": money(view.balance_then)}
+
+
 def plan(view: PlanView) -> Json:
     """A dunning plan with its steps."""
     return {
@@ -164,6 +172,7 @@ def plan(view: PlanView) -> Json:
                 "days_after_due": step.days_after_due,
                 "template_key": step.template_key,
                 "channel": step.channel,
+                "subject": step.subject,
             }
             for step in view.steps
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from backend.api.schemas.dunning import (
     NewRun,
     NewStep,
     PlanChanges,
+    PlanEffectOut,
     PlanOut,
     PlanPage,
     PlanQuery,
@@ -29,6 +31,7 @@ from backend.api.schemas.dunning import (
 )
 from backend.api.schemas.holds import (
     CustomerHoldSet,
+    HoldRecords,
     InvoiceHoldSet,
     NewCustomerHold,
     NewInvoiceHold,
@@ -42,8 +45,10 @@ from backend.dunning.service import (
     get_run,
     hold_customer,
     hold_invoice,
+    list_holds,
     list_plans,
     list_runs,
+    plan_effect,
     preview_run,
     release_customer,
     release_invoice,
@@ -52,7 +57,7 @@ from backend.dunning.service import (
 )
 from backend.idempotency import Answer
 from backend.invoices.queries import get_invoice
-from backend.unit_of_work import UnitOfWork
+from backend.unit_of_work import Reader, UnitOfWork
 
 endpoints = Endpoints("Dunning")
 _INVOICE_HOLD = "/api/invoices/{invoice_id}/hold"
@@ -148,12 +153,23 @@ async def get_plans(call: Call, query: Annotated[PlanQuery, Query()]) -> Reply:
 )
 async def change_plan(call: Call, dunning_plan_id: UUID, body: PlanChanges) -> Reply:
     """Change a dunning plan. A field that is left out stays; `steps` replaces all steps."""
-    changes: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
-    if "steps" in changes:
-        changes["steps"] = _steps(body.steps)
+    changes = _changes(body)
     return await call.write(
         lambda work: answered(render.plan(update_plan(work, dunning_plan_id, changes)))
     )
+
+
+@endpoints(
+    "POST",
+    "/api/dunning/plans/{dunning_plan_id}/effect",
+    Action.READ,
+    answer=PlanEffectOut,
+    answers="What the change would do; nothing is changed.",
+    problems={409: "`default_plan_required`: the change cannot be made."},
+)
+async def tell_effect(call: Call, dunning_plan_id: UUID, body: PlanChanges) -> Reply:
+    """Tell what a change of a plan would do to the invoices that are overdue."""
+    return ok(asdict(await call.read(plan_effect, dunning_plan_id, _changes(body))))
 
 
 @endpoints(
@@ -162,7 +178,9 @@ async def change_plan(call: Call, dunning_plan_id: UUID, body: PlanChanges) -> R
     Action.DUNNING_WRITE,
     answer=InvoiceHoldSet,
     answers="The hold as it stands now.",
-    problems={409: "`invoice_not_open`: it is void or cancelled."},
+    problems={
+        409: "`invoice_not_open`: it is void or cancelled, or nothing is owed that is promised."
+    },
 )
 async def hold_one_invoice(call: Call, invoice_id: UUID, body: NewInvoiceHold) -> Reply:
     """Do not chase an invoice: pause it, dispute it, or take a promise to pay."""
@@ -174,6 +192,23 @@ async def hold_one_invoice(call: Call, invoice_id: UUID, body: NewInvoiceHold) -
         return answered({"invoice_id": invoice_id, **render.hold(view, currency_code)})
 
     return await call.write(hold)
+
+
+@endpoints(
+    "GET",
+    "/api/invoices/{invoice_id}/holds",
+    Action.READ,
+    answer=HoldRecords,
+    answers="Every hold the invoice has or had, the newest first.",
+)
+async def get_holds(call: Call, invoice_id: UUID) -> Reply:
+    """Read the holds of an invoice, with how each ended."""
+
+    def found(reader: Reader) -> list[Any]:
+        code = get_invoice(reader, invoice_id).currency_code
+        return [render.hold_record(one, code) for one in list_holds(reader, invoice_id)]
+
+    return ok({"items": await call.read(found)})
 
 
 @endpoints(
@@ -222,4 +257,13 @@ async def release_one_customer(call: Call, customer_id: UUID) -> Reply:
 
 
 def _steps(given: list[NewStep]) -> list[StepInput]:
-    return [StepInput(one.days_after_due, one.template_key, one.channel) for one in given]
+    return [
+        StepInput(one.days_after_due, one.template_key, one.channel, one.subject) for one in given
+    ]
+
+
+def _changes(body: PlanChanges) -> dict[str, Any]:
+    changes: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+    if "steps" in changes:
+        changes["steps"] = _steps(body.steps)
+    return changes

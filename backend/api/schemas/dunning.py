@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backend.api.fields import Cursor, Day, Limit, QuerySwitch, Switch, required_line
+from backend.api.fields import Cursor, Day, Limit, QuerySwitch, Switch, one_line, required_line
 from backend.api.schemas.common import Answer, Body, Date, Instant, Money, Uuid, example
 from backend.dunning.candidates import NotChased
 from backend.dunning.models import DunningChannel
-from backend.dunning.plans import DAYS_AFTER_DUE_MAX, STEPS_MAX
+from backend.dunning.plans import DAYS_AFTER_DUE_MAX, STEPS_MAX, SUBJECT_LENGTH_MAX
 from backend.paging import LIMIT_DEFAULT
 
 Template = Literal["friendly_reminder", "overdue_notice", "final_warning", "last_call"]
@@ -103,6 +103,9 @@ class NewStep(Body):
     days_after_due: Annotated[int, Field(strict=True, ge=0, le=DAYS_AFTER_DUE_MAX)]
     template_key: Template
     channel: DunningChannel = DunningChannel.EMAIL
+    subject: Annotated[str, one_line(SUBJECT_LENGTH_MAX)] | None = Field(
+        default=None, description="In place of the template's own; with the same variables."
+    )
 
 
 Steps = Annotated[list[NewStep], Field(min_length=1, max_length=STEPS_MAX)]
@@ -144,6 +147,7 @@ class StepOut(Answer):
     days_after_due: int
     template_key: Template
     channel: Literal["email"]
+    subject: str | None
 
 
 class PlanOut(Answer):
@@ -154,7 +158,10 @@ class PlanOut(Answer):
         name="Gentle",
         is_default=False,
         is_active=True,
-        steps=[{"step_number": number, **step} for number, step in enumerate(_STEPS, start=1)],
+        steps=[
+            {"step_number": number, **step, "subject": None}
+            for number, step in enumerate(_STEPS, start=1)
+        ],
     )
 
     dunning_plan_id: Uuid
@@ -162,6 +169,35 @@ class PlanOut(Answer):
     is_default: bool
     is_active: bool
     steps: list[StepOut]
+
+
+class PlanEffectOut(Answer):
+    """What a change would do to overdue invoices; under_way is the sum of the four after it."""
+
+    model_config = example(
+        under_way=5,
+        unaffected=3,
+        next_step_changes=2,
+        exhausted=0,
+        no_longer_chased=0,
+        sent_by_next_run=1,
+        next_run_on="2026-04-06",
+        sentences=[
+            "2 overdue invoices get another next step; 1 of them is reminded by the next run, "
+            "on Apr 6, 2026.",
+            "3 overdue invoices go on as before.",
+            "Reminders that were sent stay sent, and none is sent again.",
+        ],
+    )
+
+    under_way: int
+    unaffected: int
+    next_step_changes: int
+    exhausted: int
+    no_longer_chased: int
+    sent_by_next_run: int
+    next_run_on: Date
+    sentences: list[str]
 
 
 class PlanPage(Answer):

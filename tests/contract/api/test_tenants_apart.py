@@ -90,6 +90,8 @@ def _calls(ids: dict[str, str]) -> list[tuple[str, str, Any]]:
         ("POST", f"{payment}/reverse", {"reason": "no"}),
         ("POST", f"{payment}/allocations", {"allocations": [share]}),
         ("PATCH", f"/api/dunning/plans/{ids['dunning_plan_id']}", {"name": "Mine"}),
+        ("POST", f"/api/dunning/plans/{ids['dunning_plan_id']}/effect", {"is_active": False}),
+        ("GET", f"{invoice}/holds", None),
         ("GET", f"/api/dunning/runs/{ids['dunning_run_id']}", None),
         ("GET", f"/api/communications?customer_id={ids['customer_id']}", None),
         ("GET", f"/api/communications?invoice_id={ids['invoice_id']}", None),
