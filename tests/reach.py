@@ -38,7 +38,8 @@ from backend.dunning.holds import (
 )
 from backend.dunning.letters import dunning_letter
 from backend.dunning.models import ContactKind
-from backend.dunning.plans import get_plan, list_plans, update_plan
+from backend.dunning.plan_effect import customer_plan_effect, plan_effect
+from backend.dunning.plans import get_plan, list_plans, planned_change, update_plan
 from backend.dunning.preview import preview_run
 from backend.dunning.progress import list_progress
 from backend.dunning.runs import get_run, list_runs
@@ -162,10 +163,10 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     dunning_letter: "queued",
     update_plan: lambda work, ids: update_plan(work, ids.plan, {"name": "x"}),
     get_plan: "plan",
-    get_run: "run",
     planned_change: lambda reader, ids: planned_change(reader, ids.plan, {"name": "x"}),
     plan_effect: lambda reader, ids: plan_effect(reader, ids.plan, {"name": "x"}),
     customer_plan_effect: lambda reader, ids: customer_plan_effect(reader, ids.customer, None),
+    get_run: "run",
     get_communication: "communication",
     get_attachment: lambda reader, ids: get_attachment(reader, ids.communication, ids.attachment),
     find_standing: lambda reader, ids: (
