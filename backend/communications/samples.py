@@ -23,6 +23,7 @@ from backend.communications.templates import (
     known_key,
     render,
 )
+from backend.errors import InvalidInput
 
 _TODAY = date(2026, 4, 20)
 _ISSUER = Issuer("Ridge Roofing", ("12 Ridge Road", "Denver, CO 80202"))
@@ -100,7 +101,11 @@ def check_with_samples(template_key: str, source: TemplateSource) -> None:
     A subject must say something for each of them.
     """
     for context in _samples(template_key):
-        render(template_key, context, source)
+        email = render(template_key, context, source)
+        if not email.subject:
+            raise InvalidInput.of("subject", "must say something for every e-mail")
+        if not email.text.strip():
+            raise InvalidInput.of("text", "must say something for every e-mail")
 
 
 @cache

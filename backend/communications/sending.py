@@ -1,9 +1,10 @@
 """Sending one e-mail: write it down, hand it over outside any transaction, write down how it went.
 
 Between the two transactions the process may die. Then the message comes again, and so does the
-e-mail, with the same Message-ID; a payment can never be doubled by it. Just before the hand-over
-the letter is made once more and must come out the same, so that nobody is asked for money that was
-paid a moment ago.
+e-mail, with the same Message-ID; a payment can never be doubled by it. While one worker is at it,
+a second delivery of the message waits: the first transaction takes a lease. Just before the
+hand-over the letter is made once more and must come out the same, so that nobody is asked for money
+that was paid a moment ago.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from backend.communications.mailer import (
     MailerUnavailable,
     OutgoingEmail,
 )
-from backend.communications.models import CommunicationStatus
+from backend.communications.models import CommunicationStatus, CommunicationType
 from backend.communications.service import (
     find_standing,
     keep_contents,
@@ -64,6 +65,7 @@ class Source:
 class _Claimed:
     communication_id: UUID
     written_at: datetime
+    is_repeat: bool
 
 
 class _Settled:
@@ -119,6 +121,9 @@ def _claim(
         is_tried_anew = source.is_sent_again and reopen_failed(work, standing.communication_id)
         if not is_tried_anew:
             return _Settled()
+    # A lease that is over is that of a worker that died on the way.
+    elif standing is not None and (standing.sending_until or work.now) > work.now:
+        raise Busy("The e-mail is being handed over at this moment.")
     if build(work) != letter:
         return _Changed()
     if standing is None:
@@ -131,7 +136,8 @@ def _claim(
         mark_failed(work, communication_id, letter.obstacle or "")
         return _Settled()
     keep_contents(work, communication_id, letter, written, with_files=keeps_files)
-    return _Claimed(communication_id, work.now)
+    is_repeat = standing is not None and standing.was_tried
+    return _Claimed(communication_id, work.now, is_repeat)
 
 
 def _hand_over(
@@ -151,8 +157,13 @@ def _hand_over(
         html_body=written.email.html,
         written_at=claim.written_at,
         attachments=written.attachments,
+        reply_to=letter.reply_to,
+        is_reminder=letter.type is CommunicationType.DUNNING,
+        is_repeat=claim.is_repeat,
     )
     told = log.bind(communication_id=str(claim.communication_id), type=letter.type)
+    if written.template_problem is not None:
+        told.warning("email.template_passed_over", problem=written.template_problem)
     try:
         receipt = mailer.deliver(email)
     except MailerUnavailable as problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,6 +29,9 @@ from backend.unit_of_work import Reader, UnitOfWork
 
 _M, _I, _A, _C = COMMUNICATIONS, COMMUNICATION_INVOICES, COMMUNICATION_ATTACHMENTS, CUSTOMERS
 ERROR_CHARACTERS_MAX = 1000
+# One hand-over at a time. Longer than the slowest mailer may take, so that it ends while it holds;
+# short enough that a worker that died holds nobody up for long.
+HAND_OVER_SECONDS_MAX = 60
 
 _ADD = Statement(sa.insert(_M))
 _ADD_INVOICE = Statement(sa.insert(_I))
@@ -46,6 +50,7 @@ _WRITE = Statement(
         text_body=sa.bindparam("new_text_body"),
         html_body=sa.bindparam("new_html_body"),
         template_problem=sa.bindparam("new_template_problem"),
+        sending_until=sa.bindparam("lease_until", type_=_M.c.sending_until.type),
         version=_M.c.version + 1,
     )
 )
@@ -57,11 +62,14 @@ _SETTLE = Statement(
         provider_id=sa.bindparam("new_provider_id"),
         error=sa.bindparam("new_error"),
         sent_at=sa.bindparam("new_sent_at"),
+        sending_until=None,
         version=_M.c.version + 1,
     )
 )
 _NOTE = Statement(
-    sa.update(_M).where(*_QUEUED).values(error=sa.bindparam("new_error"), version=_M.c.version + 1)
+    sa.update(_M)
+    .where(*_QUEUED)
+    .values(error=sa.bindparam("new_error"), sending_until=None, version=_M.c.version + 1)
 )
 _QUEUE_AGAIN = Statement(
     sa.update(_M)
@@ -84,7 +92,7 @@ _FORGET_INVOICE = Statement(
         _I.c.invoice_id == sa.bindparam("invoice_id"),
     )
 )
-_STANDING = sa.select(_M.c.id, _M.c.status)
+_STANDING = sa.select(_M.c.id, _M.c.status, _M.c.sending_until, _M.c.subject)
 _BY_ID = Statement(
     _STANDING.where(_M.c.tenant_id == TENANT, _M.c.id == sa.bindparam("communication_id"))
 )
@@ -110,10 +118,15 @@ _BOUNCE = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Which communication, and whether it is still to be sent."""
+    """Which communication, whether it is still to be sent, and until when somebody is at it.
+
+    `was_tried`: its contents were written before, so that an earlier try may have come through.
+    """
 
     communication_id: UUID
     status: CommunicationStatus
+    sending_until: datetime | None
+    was_tried: bool
 
 
 def find_standing(
@@ -124,7 +137,9 @@ def find_standing(
         row = reader.first(_BY_ID, communication_id=communication_id)
     else:
         row = reader.first(_BY_SOURCE, source=source_message_id)
-    return None if row is None else Standing(row.id, row.status)
+    return (
+        None if row is None else Standing(row.id, row.status, row.sending_until, row.subject != "")
+    )
 
 
 def queue_email(work: UnitOfWork, letter: Letter, *, source_message_id: UUID | None = None) -> UUID:
@@ -185,7 +200,10 @@ def keep_contents(
     *,
     with_files: bool,
 ) -> None:
-    """Write down what is about to be sent; the files themselves only `with_files`."""
+    """Write down what is about to be sent, and that it is; the files themselves only `with_files`.
+
+    From now on nobody else hands it over until this try has ended, or its time is up.
+    """
     work.execute(
         _WRITE,
         communication_id=communication_id,
@@ -194,6 +212,7 @@ def keep_contents(
         new_text_body=written.email.text,
         new_html_body=written.email.html,
         new_template_problem=written.template_problem,
+        lease_until=work.now + timedelta(seconds=HAND_OVER_SECONDS_MAX),
     )
     for dropped in letter.dropped:
         work.execute(

@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from backend.communications.markup import check_markup
 from backend.communications.wording import clean_text, single_line
 from backend.errors import InvalidInput
 
@@ -29,7 +32,9 @@ SUBJECT_CHARACTERS_MAX = 200  # mail programs show some 70; more is cut off with
 SOURCE_CHARACTERS_MAX = 20_000
 OUTPUT_CHARACTERS_MAX = 400_000  # Gmail clips at about 100 KB; a runaway template ends here
 LIST_ITEMS_MAX = 200
-LOOPS_NESTED_MAX = 2  # so that a template makes at most LIST_ITEMS_MAX² steps
+LOOPS_NESTED_MAX = 2
+LOOPS_MAX = 10  # with the nesting: at most LOOPS_MAX · LIST_ITEMS_MAX² steps, some 50 ms
+SEPARATOR_CHARACTERS_MAX = 20
 
 _NODES: Final = (
     nodes.Template,
@@ -60,6 +65,8 @@ _WRONG_IN_USE: Final = (
     RecursionError,
 )
 _FILTERS: Final = ("capitalize", "first", "join", "last", "length", "lower", "trim", "upper")
+_OF_A_LOOP: Final = frozenset({"index", "index0", "first", "last", "length"})
+_LISTED: Final = "listed"  # put around what a loop runs over; no template can name it
 _TESTS: Final = ("defined", "eq", "ne", "gt", "ge", "lt", "le", "none")
 
 
@@ -142,8 +149,8 @@ def render(
     """The e-mail that a template makes of these values; without a source, the default template.
 
     The context must hold `issuer_name` and `issuer_lines`, which the frame of the HTML shows.
-    Raises InvalidInput when the template is not permitted, names a value that it was not given, or
-    grows too large.
+    Raises InvalidInput when the template is not permitted, names a value that it was not given,
+    becomes HTML that an e-mail may not hold, or grows too large.
     """
     source = source or default_template(key)
     plain = {name: _plain(value) for name, value in context.items()}
@@ -152,7 +159,9 @@ def render(
         _fill(source.subject, "subject", plain), characters_max=SUBJECT_CHARACTERS_MAX
     )
     text = _fill(source.text, "text", plain).strip() + "\n"
-    body = Markup(_fill(source.html, "html", marked))  # noqa: S704 (rendered with autoescape)
+    filled = _fill(source.html, "html", marked)
+    check_markup(filled)
+    body = Markup(filled)  # noqa: S704 (rendered with autoescape, and looked through)
     html = _trusted("email_layout.html").render(
         subject=subject,
         body=body,
@@ -185,7 +194,8 @@ def _compiled(source: str, part: str) -> Template:
     try:
         tree = environment.parse(source)
         _check(tree, part, loops=0)
-        return environment.from_string(source)
+        _bound_loops(tree, part)
+        return environment.from_string(tree)
     except (TemplateError, SyntaxError, RecursionError, MemoryError) as problem:
         # The last three: nested deeper than Python's own compiler goes.
         raise InvalidInput.of(part, f"is not a valid template: {problem}") from problem
@@ -197,6 +207,8 @@ def _check(node: nodes.Node, part: str, loops: int) -> None:
         raise InvalidInput.of(part, f"templates cannot use {type(node).__name__.lower()}")
     if isinstance(node, nodes.Name) and node.name == "self":
         raise InvalidInput.of(part, "templates cannot use self")
+    if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+        raise InvalidInput.of(part, f"there is no filter {node.name}")
     if isinstance(node, nodes.For):
         loops += 1
         if loops > LOOPS_NESTED_MAX or node.recursive:
@@ -207,13 +219,50 @@ def _check(node: nodes.Node, part: str, loops: int) -> None:
         _check(child, part, loops)
 
 
+def _bound_loops(tree: nodes.Template, part: str) -> None:
+    """Let every loop run over a list only: over the letters of a table it would take hours."""
+    loops = list(tree.find_all(nodes.For))
+    if len(loops) > LOOPS_MAX:
+        raise InvalidInput.of(part, f"can have {LOOPS_MAX} loops at most")
+    for loop in loops:
+        loop.iter = nodes.Filter(loop.iter, _LISTED, [], [], None, None, lineno=loop.lineno)
+
+
+def _listed(value: object) -> list[object]:
+    """What a loop may run over. Raises TypeError."""
+    if not isinstance(value, list):
+        raise TypeError("a loop must run over a list")
+    return value
+
+
+def _joined(items: object, separator: str = ", ") -> str:
+    """The filter `join`, of lists and with a short separator: it cannot multiply what is long."""
+    if len(separator) > SEPARATOR_CHARACTERS_MAX:
+        raise ValueError(f"a separator has at most {SEPARATOR_CHARACTERS_MAX} characters")
+    parts = [str(item) for item in _listed(items)]
+    return separator.join(parts)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Where a template is filled in; a dot reaches what was given, and nothing of Python."""
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        if isinstance(obj, dict):
+            return obj[attribute] if attribute in obj else self.undefined(name=attribute)
+        if isinstance(obj, LoopContext) and attribute in _OF_A_LOOP:
+            return super().getattr(obj, attribute)
+        raise SecurityError(f"there is no {attribute!r} to be had here")
+
+
 @cache
 def _environment(*, escape: bool) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = _Environment(
         autoescape=escape, undefined=StrictUndefined, keep_trailing_newline=True
     )
     environment.globals.clear()
     environment.filters = {name: environment.filters[name] for name in _FILTERS}
+    environment.filters["join"] = _joined
+    environment.filters[_LISTED] = _listed
     environment.tests = {name: environment.tests[name] for name in _TESTS}
     return environment
 
