@@ -352,6 +352,7 @@ def webhook_event(view: WebhookEventView) -> Json:
         "error": view.error,
         "correlation_id": view.correlation_id,
         "webhook_endpoint_id": view.webhook_endpoint_id,
+        "disputed": money(sums.disputed),
         "deliveries": view.deliveries,
         "last_delivered_at": view.last_delivered_at,
         "last_attempt_at": view.last_attempt_at,
