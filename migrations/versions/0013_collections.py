@@ -28,6 +28,7 @@ _WHERE = ("sqlite_where", "mssql_where")
 _OPEN = "status IN ('sent', 'overdue')"
 _EMAIL_STATUSES_BEFORE = ("ok", "bounced")
 _EMAIL_STATUSES = (*_EMAIL_STATUSES_BEFORE, "complained")
+_OF_E_MAIL = "ix_dunning_notices__communication"
 _HOLDS = ("pause", "dispute", "promise")
 _SEARCHED = ("display_name", "email", "external_reference_id")
 
@@ -76,7 +77,7 @@ _INDEXES = {
     },
     "dunning_runs": {"ix_dunning_runs__created": ["row_id"]},
     "dunning_notices": {
-        "ix_dunning_notices__communication": ["communication_id"],
+        _OF_E_MAIL: ["communication_id"],
         "ix_dunning_notices__run": ["dunning_run_id"],
     },
 }
@@ -107,12 +108,16 @@ def upgrade() -> None:
         _alter()
     op.drop_index("ix_invoices__chase", "invoices")
     _create_index("invoices", "ix_invoices__chase", ["customer_id", "due_date"], _OPEN)
+    op.drop_index(_OF_E_MAIL, "dunning_notices")
+    _create_index("dunning_notices", _OF_E_MAIL, ["communication_id", "invoice_id"])
     _keep_holds_that_stand()
 
 
 def downgrade() -> None:
     op.drop_index("ix_invoices__chase", "invoices")
     _create_index("invoices", "ix_invoices__chase", ["due_date"], _OPEN)
+    op.drop_index(_OF_E_MAIL, "dunning_notices")
+    _create_index("dunning_notices", _OF_E_MAIL, ["communication_id"])
     if op.get_context().dialect.name == "sqlite":
         _remake_all(is_new=False)
     else:
