@@ -151,7 +151,7 @@ def _details() -> rx.Component:
                     rx.cond(
                         SessionState.may_chase,
                         basic.button(
-                            "Choose plan…", kind="quiet", data_testid="choose-plan",
+                            "Choose plan…", data_testid="choose-plan",
                             on_click=CustomerState.open_dialog("plan"),
                         ),
                         rx.fragment(),
