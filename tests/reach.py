@@ -7,21 +7,24 @@ from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
+from backend.communications.letters import ready_letter
+from backend.communications.models import ReturnKind
 from backend.communications.queries import (
     CommunicationFilter,
     get_attachment,
     get_communication,
     list_communications,
 )
+from backend.communications.returns import clear_return, list_returns, report_return
 from backend.communications.service import (
     find_standing,
-    mark_bounced,
     mark_failed,
     mark_sent,
     note_problem,
     reopen_failed,
     send_again,
 )
+from backend.communications.templates import default_template
 from backend.customers.models import CustomerHold
 from backend.customers.queries import CustomerFilter, find_customer, get_customer, list_customers
 from backend.customers.service import update_customer
@@ -43,6 +46,7 @@ from backend.dunning.plans import get_plan, list_plans, planned_change, update_p
 from backend.dunning.preview import preview_run
 from backend.dunning.progress import list_progress
 from backend.dunning.runs import get_run, list_runs
+from backend.dunning.template_trial import preview_template, send_test
 from backend.errors import NotFound
 from backend.ids import new_id
 from backend.invoices.balances import find_balance, open_balances
@@ -175,7 +179,18 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     ),
     mark_sent: lambda work, ids: mark_sent(work, ids.queued, "x"),
     mark_failed: lambda work, ids: mark_failed(work, ids.queued, "x"),
-    mark_bounced: lambda work, ids: mark_bounced(work, ids.customer, f"{SECRET}@example.com"),
+    report_return: lambda work, ids: report_return(
+        work, ids.communication, None, ReturnKind.BOUNCED, "x", "test"
+    ),
+    list_returns: "customer",
+    clear_return: "customer",
+    ready_letter: "communication",
+    preview_template: lambda reader, ids: preview_template(
+        reader, "invoice", default_template("invoice"), ids.sent
+    ),
+    send_test: lambda work, ids: send_test(
+        work, "invoice", default_template("invoice"), ids.sent, "me@example.com"
+    ),
     note_problem: lambda work, ids: note_problem(work, ids.queued, "x"),
     send_again: "communication",
     reopen_failed: "queued",

@@ -21,6 +21,7 @@ from backend.api.routes import (
     contacts,
     customers,
     dunning,
+    email_templates,
     invoices,
     payments,
     reports,
@@ -43,6 +44,7 @@ _PARTS = tuple(
         dunning,
         contacts,
         communications,
+        email_templates,
         reports,
     )
 )

@@ -9,8 +9,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 from backend.communications.queries import CommunicationDetail, CommunicationView
+from backend.communications.returns import Reported
+from backend.communications.samples import variables_of
+from backend.communications.template_store import TemplateView
 from backend.customers.queries import CustomerView
 from backend.dunning.holds import HoldRecordView, HoldView
 from backend.dunning.plans import PlanView
@@ -267,10 +271,38 @@ def communication_detail(view: CommunicationDetail) -> Json:
         **communication(view.head),
         "text_body": view.text_body,
         "html_body": view.html_body,
+        "template_problem": view.template_problem,
         "attachments": [
             {"filename": one.filename, "content_type": one.content_type, "size": one.size}
             for one in view.attachments
         ],
+    }
+
+
+def returned(communication_id: UUID, kind: str, report: Reported) -> Json:
+    """What became of word that an e-mail came back."""
+    return {
+        "communication_id": communication_id,
+        "address": report.address,
+        "kind": kind,
+        "is_new": report.is_new,
+        "marked_customer_ids": list(report.marked),
+    }
+
+
+def email_template(view: TemplateView) -> Json:
+    """An e-mail's wording, with what it may speak of."""
+    return {
+        "template_key": view.template_key,
+        "name": view.name,
+        "is_reminder": view.is_reminder,
+        "is_own": view.is_own,
+        "subject": view.source.subject,
+        "text": view.source.text,
+        "html": view.source.html,
+        "updated_at": view.updated_at,
+        "version": view.version,
+        "variables": [asdict(one) for one in variables_of(view.template_key)],
     }
 
 
@@ -320,6 +352,7 @@ def _aging_sums(sums: AgingSums, currency_code: str) -> Json:
         "days_over_90": money(sums.days_over_90),
         "unapplied": money(sums.unapplied),
         "outstanding": money(sums.outstanding),
+        "disputed": money(sums.disputed),
     }
 
 
@@ -352,7 +385,6 @@ def webhook_event(view: WebhookEventView) -> Json:
         "error": view.error,
         "correlation_id": view.correlation_id,
         "webhook_endpoint_id": view.webhook_endpoint_id,
-        "disputed": money(sums.disputed),
         "deliveries": view.deliveries,
         "last_delivered_at": view.last_delivered_at,
         "last_attempt_at": view.last_attempt_at,

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from backend.communications.mailer import Attachment
 from backend.communications.models import CommunicationType
+from backend.communications.queries import get_communication
 from backend.communications.templates import (
     RenderedEmail,
     TemplateSource,
@@ -24,6 +25,7 @@ from backend.communications.wording import single_line
 from backend.customers.models import EmailStatus
 from backend.customers.queries import CustomerView
 from backend.errors import InvalidInput
+from backend.unit_of_work import Reader
 
 PROBLEM_CHARACTERS_MAX = 300
 
@@ -114,6 +116,22 @@ def _rendered(letter: Letter) -> tuple[RenderedEmail, str | None]:
 
 def _problem_of(broken: InvalidInput) -> str:
     return single_line(broken.detail, characters_max=PROBLEM_CHARACTERS_MAX)
+
+
+def ready_letter(reader: Reader, communication_id: UUID) -> Letter:
+    """A letter whose contents were written when it was queued. Raises NotFound."""
+    found = get_communication(reader, communication_id)
+    head = found.head
+    return Letter(
+        type=head.type,
+        template_key=head.template_key,
+        customer_id=head.customer_id,
+        to_address=head.to_address,
+        from_name=reader.tenant.name,
+        invoice_ids=head.invoice_ids,
+        ready=RenderedEmail(head.subject, found.text_body, found.html_body),
+        reply_to=reader.tenant.reply_to_email,
+    )
 
 
 def address_obstacle(customer: CustomerView) -> str | None:

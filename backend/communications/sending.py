@@ -25,11 +25,11 @@ from backend.communications.mailer import (
     MailerUnavailable,
     OutgoingEmail,
 )
-from backend.communications.models import CommunicationStatus, CommunicationType
+from backend.communications.models import CommunicationStatus, CommunicationType, ReturnKind
+from backend.communications.returns import report_return
 from backend.communications.service import (
     find_standing,
     keep_contents,
-    mark_bounced,
     mark_failed,
     mark_sent,
     note_problem,
@@ -44,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 # An invoice that changes this often between two looks is being worked on: come back later.
 LOOKS_MAX = 5
+MAIL_SERVER = "mail server"  # who tells of a bounce at the hand-over
 
 BuildLetter = Callable[[Reader], Letter]
 OnClaim = Callable[[UnitOfWork, UUID, Letter], None]
@@ -171,7 +172,7 @@ def _hand_over(
         told.warning("email.not_handed_over", problem=str(problem))
         raise Busy(f"The e-mail could not be handed over: {problem}") from problem
     except AddressRefused as refusal:
-        run(db, actor, _refuse_address, claim.communication_id, letter, str(refusal))
+        run(db, actor, _refuse_address, claim.communication_id, str(refusal))
         told.warning("email.address_refused", problem=str(refusal))
     except EmailRefused as refusal:
         run(db, actor, mark_failed, claim.communication_id, str(refusal))
@@ -181,6 +182,14 @@ def _hand_over(
         told.info("email.sent", provider_id=receipt.provider_id)
 
 
-def _refuse_address(work: UnitOfWork, communication_id: UUID, letter: Letter, reason: str) -> None:
+def _refuse_address(work: UnitOfWork, communication_id: UUID, reason: str) -> None:
     mark_failed(work, communication_id, reason)
-    mark_bounced(work, letter.customer_id, letter.to_address)
+    report_return(
+        work,
+        communication_id,
+        None,
+        ReturnKind.BOUNCED,
+        reason,
+        MAIL_SERVER,
+        may_be_repeated=False,
+    )

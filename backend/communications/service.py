@@ -19,15 +19,15 @@ from backend.communications.models import (
     CommunicationStatus,
 )
 from backend.communications.queries import CommunicationDetail, get_communication
+from backend.communications.templates import RenderedEmail
 from backend.communications.wording import single_line
-from backend.customers.models import CUSTOMERS, EmailStatus
 from backend.db.statements import TENANT, Statement
 from backend.errors import StateConflict
 from backend.ids import new_id
 from backend.messaging.contracts import EmailSendRequested
 from backend.unit_of_work import Reader, UnitOfWork
 
-_M, _I, _A, _C = COMMUNICATIONS, COMMUNICATION_INVOICES, COMMUNICATION_ATTACHMENTS, CUSTOMERS
+_M, _I, _A = COMMUNICATIONS, COMMUNICATION_INVOICES, COMMUNICATION_ATTACHMENTS
 ERROR_CHARACTERS_MAX = 1000
 # One hand-over at a time. Longer than the slowest mailer may take, so that it ends while it holds;
 # short enough that a worker that died holds nobody up for long.
@@ -99,21 +99,6 @@ _BY_ID = Statement(
 _BY_SOURCE = Statement(
     _STANDING.where(_M.c.tenant_id == TENANT, _M.c.source_message_id == sa.bindparam("source"))
 )
-# Only while the customer still has the address that refused: a corrected one is not to blame.
-_BOUNCE = Statement(
-    sa.update(_C)
-    .where(
-        _C.c.tenant_id == TENANT,
-        _C.c.id == sa.bindparam("customer_id"),
-        _C.c.email == sa.bindparam("address"),
-        _C.c.email_status == EmailStatus.OK,
-    )
-    .values(
-        email_status=EmailStatus.BOUNCED,
-        updated_at=sa.bindparam("now"),
-        version=_C.c.version + 1,
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +128,9 @@ def find_standing(
 
 
 def queue_email(work: UnitOfWork, letter: Letter, *, source_message_id: UUID | None = None) -> UUID:
-    """Put an e-mail on record as queued, without contents yet; its id."""
+    """Put an e-mail on record as queued, without contents unless they are ready; its id."""
     work.actor.require(Action.INVOICES_WRITE)
+    ready = letter.ready or RenderedEmail("", "", "")
     communication_id = new_id()
     work.execute(
         _ADD,
@@ -158,9 +144,9 @@ def queue_email(work: UnitOfWork, letter: Letter, *, source_message_id: UUID | N
         to_address=letter.to_address,
         template_key=str(letter.template_key),
         step_number=letter.step_number,
-        subject="",
-        text_body="",
-        html_body="",
+        subject=ready.subject,
+        text_body=ready.text,
+        html_body=ready.html,
         source_message_id=source_message_id,
         provider_id=None,
         error=None,
@@ -254,19 +240,6 @@ def mark_failed(work: UnitOfWork, communication_id: UUID, reason: str) -> None:
     if _settle(work, communication_id, CommunicationStatus.FAILED, provider_id=None, error=error):
         after = {"status": CommunicationStatus.FAILED, "error": error}
         work.record("communication.failed", "communication", communication_id, after=after)
-
-
-def mark_bounced(work: UnitOfWork, customer_id: UUID, address: str) -> None:
-    """The customer's address refuses mail: remember it, unless it was corrected meanwhile."""
-    work.actor.require(Action.CUSTOMERS_WRITE)
-    if work.execute(_BOUNCE, customer_id=customer_id, address=address, now=work.now):
-        work.record(
-            "customer.email_bounced",
-            "customer",
-            customer_id,
-            before={"email_status": EmailStatus.OK},
-            after={"email_status": EmailStatus.BOUNCED, "email": address},
-        )
 
 
 def note_problem(work: UnitOfWork, communication_id: UUID, problem: str) -> None:

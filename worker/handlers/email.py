@@ -11,6 +11,7 @@ from uuid import UUID
 
 from backend.actor import Actor
 from backend.bootstrap import Services
+from backend.communications.letters import ready_letter
 from backend.communications.models import CommunicationType
 from backend.communications.queries import get_communication
 from backend.communications.sending import BuildLetter, OnClaim, Source, send_letter
@@ -66,6 +67,9 @@ def send_again(
             _send(services, actor, source, build)
         case CommunicationType.RECEIPT if head.payment_id is not None:
             build = partial(receipt_letter, payment_id=head.payment_id)
+            _send(services, actor, source, build)
+        case CommunicationType.OTHER:
+            build = partial(ready_letter, communication_id=head.communication_id)
             _send(services, actor, source, build)
         case _:
             raise StateConflict("Nothing is known from which this e-mail could be made.")

@@ -17,6 +17,8 @@ from tests.factories import actor_in
 
 _PLAN = {"name": "P", "steps": [{"days_after_due": 1, "template_key": "last_call"}]}
 
+_WORDING = {"subject": "Mine", "text": "Mine", "html": "<p>Mine</p>"}
+
 
 @pytest.fixture
 def theirs(stranger: House) -> dict[str, str]:
@@ -43,7 +45,10 @@ def theirs(stranger: House) -> dict[str, str]:
     [done] = stranger.get("/api/dunning/runs").json()["items"]
     event = b'{"id": "evt_secret", "type": "customer.created"}'
     stored = stranger.post("/api/webhooks/stripe", content=event).json()
+    own = {"name": "Zanzibar secret", "based_on": "last_call"}
+    template = made(stranger.post("/api/email-templates", own))
     return {
+        "template_key": template["template_key"],
         "customer_id": customer["customer_id"],
         "invoice_id": overdue["invoice_id"],
         "paid_invoice_id": invoice["invoice_id"],
@@ -65,6 +70,16 @@ def _calls(ids: dict[str, str]) -> list[tuple[str, str, Any]]:
     )
     share = {"invoice_id": ids["invoice_id"], "amount": "1.00"}
     return [
+        ("POST", f"/api/communications/{ids['communication_id']}/returned", {"kind": "bounced"}),
+        ("GET", f"/api/email-templates/{ids['template_key']}", None),
+        ("PUT", f"/api/email-templates/{ids['template_key']}", _WORDING),
+        ("DELETE", f"/api/email-templates/{ids['template_key']}", None),
+        ("POST", f"/api/email-templates/{ids['template_key']}/preview", _WORDING),
+        (
+            "POST",
+            "/api/email-templates/invoice/preview",
+            {**_WORDING, "invoice_id": ids["invoice_id"]},
+        ),
         ("GET", customer, None),
         ("PATCH", customer, {"display_name": "Mine"}),
         ("PUT", f"{customer}/hold", {"kind": "pause"}),

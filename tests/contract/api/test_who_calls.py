@@ -86,6 +86,7 @@ READS = [
     ("GET", "/api/invoices", None),
     ("GET", "/api/payments", None),
     ("GET", "/api/communications", None),
+    ("GET", "/api/email-templates", None),
     ("GET", "/api/webhooks/events", None),
     ("GET", "/api/dunning/plans", None),
     ("GET", "/api/dunning/runs", None),
@@ -94,8 +95,15 @@ READS = [
     ("GET", "/api/reports/aging", None),
 ]
 # Questions with a body; nothing is changed.
-ASKS: list[tuple[str, str, Any]] = [("POST", "/api/dunning/plans/{id}/effect", {})]
+ASKS: list[tuple[str, str, Any]] = [
+    ("POST", "/api/dunning/plans/{id}/effect", {}),
+    ("POST", "/api/email-templates/{id}/preview", {}),
+]
 WRITES: list[tuple[str, str, Any]] = [
+    ("POST", "/api/communications/{id}/returned", {}),
+    ("POST", "/api/email-templates", {}),
+    ("PUT", "/api/email-templates/{id}", {}),
+    ("DELETE", "/api/email-templates/{id}", None),
     ("POST", "/api/customers", {}),
     ("PATCH", "/api/customers/{id}", {}),
     ("PUT", "/api/customers/{id}/hold", {}),
