@@ -8,7 +8,7 @@ import structlog
 
 from backend.actor import Actor
 from backend.bootstrap import Services
-from backend.dunning.evaluation import Evaluation, Stretch, run_evaluation
+from backend.dunning.evaluation import Evaluation, answer_message
 from backend.idempotency import claim_message
 from backend.messaging.contracts import EvaluateDunning
 from backend.messaging.envelope import Envelope
@@ -42,13 +42,4 @@ def _evaluate_once(
 ) -> Evaluation | None:
     if not claim_message(work, message.message_type, str(message_id)):
         return None
-    go_on = None
-    if message.run_id is not None and message.after_customer_id is not None:
-        go_on = Stretch(message.run_id, message.after_customer_id)
-    return run_evaluation(
-        work,
-        as_of=message.as_of,
-        scheduled=message.scheduled,
-        keep_gap=message.keep_gap,
-        go_on=go_on,
-    )
+    return answer_message(work, message)
