@@ -136,7 +136,7 @@ def _acts(state: Any, row: Any) -> rx.Component:
                 ("hold", "h", "Hold"),
             )
         ),
-        class_name="row nowrap acts-of",
+        class_name="row row-acts",
     )
 
 
