@@ -70,6 +70,45 @@ def test_the_preview_tells_what_would_be_sent_and_what_not(house: House):
         invalid(house.get("/api/dunning/preview", as_of=as_of), "as_of")
 
 
+def test_a_run_and_its_preview_keep_the_gap_when_asked(house: House):
+    invoice = _overdue(house)
+    run(house.services.db, actor_in(house.tenant_id), run_evaluation)
+    _overdue(house, customer_id=invoice["customer_id"])
+    ahead = done(house.get("/api/dunning/preview", as_of="2026-03-05"))
+    [email] = ahead["would_send"]
+    assert email["last_reminded_on"] == "2026-03-04"
+    kept = done(house.get("/api/dunning/preview", as_of="2026-03-05", keep_gap="true"))
+    assert kept["would_send"] == []
+    reasons = {one["reason"]: one["reminded_on"] for one in kept["not_chased"]}
+    assert reasons["customer_reminded_lately"] == "2026-03-04"
+    for garbage in ("yes", "1", ""):
+        invalid(house.get("/api/dunning/preview", keep_gap=garbage), "keep_gap")
+    response = house.post("/api/dunning/run", {"keep_gap": True})
+    assert response.status_code == 202
+    assert '"keep_gap":true' in queued(house)[-1][1]
+    invalid(house.post("/api/dunning/run", {"keep_gap": "yes"}), "keep_gap")
+
+
+def test_runs_are_listed_and_read(house: House):
+    _overdue(house)
+    _overdue(house, customer_id=house.add_customer()["customer_id"])
+    run(house.services.db, actor_in(house.tenant_id), run_evaluation)
+    page = done(house.get("/api/dunning/runs", limit=1))
+    [found] = page["items"]
+    assert found == done(house.get(f"/api/dunning/runs/{found['dunning_run_id']}"))
+    assert (found["as_of"], found["is_scheduled"], found["keeps_gap"]) == (
+        "2026-03-04",
+        False,
+        False,
+    )
+    assert (found["email_count"], found["invoice_count"], found["overdue_count"]) == (1, 1, 2)
+    assert found["skipped"] == [{"reason": "no_email", "invoice_count": 1}]
+    assert found["started_at"] == found["finished_at"] is not None
+    for unknown in (str(uuid4()), "42"):
+        problem(house.get(f"/api/dunning/runs/{unknown}"), 404, "not_found")
+    invalid(house.get("/api/dunning/runs", cursor="garbage"), "cursor")
+
+
 def test_a_plan_is_made_changed_and_listed(house: House):
     response = house.post("/api/dunning/plans", {"name": "Gentle", "steps": STEPS})
     plan = made(response)
