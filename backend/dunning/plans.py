@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from backend.actor import Action
 from backend.checks import optional_text, required_text
-from backend.communications.templates import TemplateKey, TemplateSource, check_template
+from backend.communications.template_store import check_step_subject, reminder_keys
+from backend.communications.templates import TemplateKey
 from backend.db.failures import LostRace
 from backend.db.statements import TENANT, Statement
 from backend.dunning.models import DUNNING_PLANS, DUNNING_STEPS, DunningChannel
@@ -23,12 +24,6 @@ from backend.unit_of_work import Reader, UnitOfWork
 STEPS_MAX = 20
 DAYS_AFTER_DUE_MAX = 3650
 SUBJECT_LENGTH_MAX = 500
-REMINDER_TEMPLATES = (
-    TemplateKey.FRIENDLY_REMINDER,
-    TemplateKey.OVERDUE_NOTICE,
-    TemplateKey.FINAL_WARNING,
-    TemplateKey.LAST_CALL,
-)
 
 _PLAN, _STEP = DUNNING_PLANS, DUNNING_STEPS
 _COLUMNS = (
@@ -154,7 +149,7 @@ def create_plan(work: UnitOfWork, command: CreatePlan) -> PlanView:
     """Add a plan. Raises InvalidInput, NotAllowed."""
     work.actor.require(Action.DUNNING_WRITE)
     name = required_text(command.name, field="name", max_length=200)
-    steps = _checked_steps(command.steps)
+    steps = _checked_steps(work, command.steps)
     if command.is_default:
         _unset_default(work)
     plan_id = new_id()
@@ -205,7 +200,7 @@ def planned_change(
     name = before.name
     if "name" in changes:
         name = required_text(changes["name"], field="name", max_length=200)
-    steps = _checked_steps(changes["steps"]) if "steps" in changes else before.steps
+    steps = _checked_steps(reader, changes["steps"]) if "steps" in changes else before.steps
     is_default = changes.get("is_default", before.is_default)
     is_active = changes.get("is_active", before.is_active)
     if before.is_default and not is_default:
@@ -260,14 +255,15 @@ def find_default_plan(reader: Reader) -> PlanView | None:
     return None if row is None else _views(reader, [row])[0]
 
 
-def _checked_steps(given: Sequence[StepInput]) -> tuple[StepView, ...]:
+def _checked_steps(reader: Reader, given: Sequence[StepInput]) -> tuple[StepView, ...]:
     if not 1 <= len(given) <= STEPS_MAX:
         raise InvalidInput.of("steps", f"must be 1 to {STEPS_MAX} steps")
+    known = reminder_keys(reader)
     errors: list[FieldError] = []
     steps = []
     earlier = -1
     for index, step in enumerate(given):
-        problems, subject = _problems(step, earlier)
+        problems, subject = _problems(step, earlier, known)
         errors += [FieldError(f"steps.{index}.{field}", why) for field, why in problems.items()]
         if not problems:
             channel = DunningChannel(step.channel)
@@ -279,22 +275,24 @@ def _checked_steps(given: Sequence[StepInput]) -> tuple[StepView, ...]:
     return tuple(steps)
 
 
-def _problems(step: StepInput, earlier: int) -> tuple[dict[str, str], str | None]:
+def _problems(
+    step: StepInput, earlier: int, known: frozenset[str]
+) -> tuple[dict[str, str], str | None]:
     """What is wrong with a step, by field; and its subject, trimmed."""
     problems = {}
     if not 0 <= step.days_after_due <= DAYS_AFTER_DUE_MAX:
         problems["days_after_due"] = f"must be between 0 and {DAYS_AFTER_DUE_MAX}"
     elif step.days_after_due <= earlier:
         problems["days_after_due"] = "must be more than in the step before"
-    if step.template_key not in REMINDER_TEMPLATES:
-        problems["template_key"] = f"must be one of {', '.join(REMINDER_TEMPLATES)}"
+    if step.template_key not in known:
+        problems["template_key"] = f"must be one of {', '.join(sorted(known))}"
     if step.channel not in list(DunningChannel):
         problems["channel"] = f"must be one of {', '.join(DunningChannel)}"
     subject = None
     try:
         subject = optional_text(step.subject, field="subject", max_length=SUBJECT_LENGTH_MAX)
         if subject is not None:
-            check_template(TemplateSource(subject, text="", html=""))
+            subject = check_step_subject(subject)
     except InvalidInput as refusal:
         problems["subject"] = refusal.errors[0].message
     return problems, subject

@@ -252,6 +252,70 @@ def _notice_queued(_: Data, after: Data, context: Context) -> tuple[str, str | N
     return f"Reminder{number} queued", f"{name.capitalize()} to {after['to_address']}{together}"
 
 
+def _steps_taken_again(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    step = after["steps"].get(context.invoice_number)
+    return f"Reminder{'' if step is None else f' step {step}'} sent after all", None
+
+
+def _plan_created(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
+    return f"Dunning plan {after['name']} created", _steps_told(after["steps"])
+
+
+def _plan_updated(before: Data, after: Data, _: Context) -> tuple[str, str | None]:
+    told = []
+    if "name" in after:
+        told.append(f"called {after['name']}, before {before['name']}")
+    if "is_default" in after:
+        told.append("now the default" if after["is_default"] else "no longer the default")
+    if "is_active" in after:
+        told.append("switched on" if after["is_active"] else "switched off")
+    if "steps" in after:
+        told.append(f"{_steps_told(after['steps'])}; before {_steps_told(before['steps'])}")
+    detail = "; ".join(told)
+    return "Dunning plan changed", detail[:1].upper() + detail[1:]
+
+
+def _steps_told(steps: list[Data]) -> str:
+    """ "reminders on days 0, 3 and 7"."""
+    *others, last = (str(step["days_after_due"]) for step in steps)
+    return (
+        f"reminders on days {', '.join(others)} and {last}"
+        if others
+        else (f"one reminder on day {last}")
+    )
+
+
+def _contact_logged(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    outcome = str(after.get("outcome", "")).replace("_", " ")
+    title = f"Call: {outcome}" if after["kind"] == "call" else "Note"
+    about = after.get("invoice_number")
+    parts = [
+        str(after["note"]) if after.get("note") else "",
+        f"about {about}" if about and about != context.invoice_number else "",
+        f"again on {_day(after['next_on'])}" if after.get("next_on") else "",
+    ]
+    return title, "; ".join(part for part in parts if part)
+
+
+def _email_returned(verb: str) -> Telling:
+    def telling(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
+        address = f"{after['email']} gets no more e-mail" if after.get("email") else None
+        parts = [part for part in (address, after.get("detail")) if part]
+        return f"E-mail {verb}", "; ".join(parts)
+
+    return telling
+
+
+def _of_template(verb: str) -> Telling:
+    def telling(before: Data, after: Data, _: Context) -> tuple[str, str | None]:
+        of = after or before
+        return f"E-mail template {of.get('name', of.get('template_key', ''))} {verb}", (
+            f"Subject: {after['subject']}" if after.get("subject") else None
+        )
+
+    return telling
+
+
 def _evaluated(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
     counts = f"{after['email_count']} e-mails about {after['invoice_count']} invoices"
     return f"Dunning ran for {_day(after['as_of'])}", counts
@@ -297,7 +361,18 @@ _TELLINGS: dict[str, Telling] = {
     "payment.dispute_lost": _dispute_lost,
     "payment.dispute_lowered": _dispute_lowered,
     "provider_claim.noted": _claim_noted,
+    "contact.logged": _contact_logged,
+    "customer.email_bounced": _email_returned("came back"),
+    "customer.email_complained": _email_returned("reported as unwanted"),
+    "customer.email_cleared": _said("E-mail address works again"),
+    "email_template.saved": _of_template("saved"),
+    "email_template.created": _of_template("created"),
+    "email_template.reset": _of_template("reset"),
+    "email_template.test_sent": _said("Test of an e-mail template sent"),
+    "dunning.plan_created": _plan_created,
+    "dunning.plan_updated": _plan_updated,
     "dunning.step_taken_back": _step_taken_back,
+    "dunning.steps_taken_again": _steps_taken_again,
     "dunning.notice_queued": _notice_queued,
     "dunning.evaluated": _evaluated,
     "dead_letter.resubmitted": _of_letter("Dead letter sent again"),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from backend.actor import Action
 from backend.audit import AUDIT_LOG
 from backend.communications.models import COMMUNICATION_INVOICES, COMMUNICATIONS
-from backend.db.statements import TENANT, Statement
+from backend.db.statements import TENANT, Statement, constant
 from backend.db.types import Id
 from backend.invoices.lifecycle import OPEN
 from backend.invoices.models import InvoiceHold
@@ -48,12 +48,20 @@ _OWN = Statement(
         _L.c.sequence
     )
 )
+_OF_CHASING = (
+    "customer.held",
+    "customer.released",
+    "customer.email_bounced",
+    "customer.email_complained",
+    "customer.email_cleared",
+    "contact.logged",
+)
 # Of the customer only what bears on chasing; the rest is the customer's own story.
-_HOLDS_OF_CUSTOMER = Statement(
+_OF_CUSTOMER = Statement(
     _AUDIT.where(
         _L.c.entity_type == "customer",
         _L.c.entity_id == sa.bindparam("customer_id", type_=Id()),
-        sa.or_(_L.c.action == "customer.held", _L.c.action == "customer.released"),
+        _L.c.action.in_([constant(action) for action in _OF_CHASING]),
     )
 )
 _OF_EMAILS = Statement(
@@ -102,8 +110,9 @@ def list_invoice_timeline(reader: Reader, invoice_id: UUID) -> list[TimelineItem
     told += [(row.at, 1, row.sequence, tell(row, context)) for row in own]
     told += [
         (row.at, 1, row.sequence, tell(row, context))
-        for row in reader.rows(_HOLDS_OF_CUSTOMER, customer_id=invoice.customer_id)
-        if _is_open_after(earlier for earlier in own if earlier.sequence < row.sequence)
+        for row in reader.rows(_OF_CUSTOMER, customer_id=invoice.customer_id)
+        if _concerns(row, invoice_id)
+        and _is_open_after(earlier for earlier in own if earlier.sequence < row.sequence)
     ]
     emails = reader.rows(_OF_EMAILS, **one)
     told += [(item.at, 2, 0, item) for item in _broken_promises(reader, invoice, own, emails)]
@@ -174,6 +183,14 @@ def _stands(own: list[Any], promise: int, instant: datetime) -> bool:
     before = [row for row in own if row.at < instant]
     is_replaced = any(row.action in _ENDS_A_HOLD for row in before[promise + 1 :])
     return not is_replaced and _is_open_after(before)
+
+
+def _concerns(row: Any, invoice_id: UUID) -> bool:
+    """Not a call or a note that was about another invoice of the customer."""
+    if row.action != "contact.logged":
+        return True
+    about = orjson.loads(row.data)["after"].get("invoice_id")
+    return about is None or UUID(about) == invoice_id
 
 
 def _is_open_after(own: Iterable[Any]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -29,6 +31,7 @@ from backend.invoices.service import cancel_invoice, void_invoice
 from backend.payments.reversal import reverse_payment
 from backend.reporting.timeline import list_invoice_timeline
 from backend.unit_of_work import read, run
+from backend.verification.service import verify_books
 from tests.factories import (
     Clock,
     actor_in,
@@ -332,3 +335,40 @@ def test_another_tenants_holds_are_not_there(db: Database, actor: Actor, invoice
     pay(db, actor, "100.00", invoice_id=invoice_id)
     assert settle(db, stranger) == 0
     assert newest(db, actor, invoice_id).ended_as is None
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE invoices SET hold_kind = NULL",
+        "UPDATE invoices SET hold_until = '2026-03-09'",
+        "UPDATE invoices SET hold_amount = hold_amount + 1",
+        "UPDATE invoice_holds SET ended_on = placed_on, ended_at = placed_at, "
+        "ended_as = 'released'",
+    ],
+)
+def test_a_hold_that_is_not_the_one_of_its_history_is_found(
+    db: Database, actor: Actor, invoice_id: UUID, tampering: str
+) -> None:
+    promise(db, actor, invoice_id, "40.00")
+    assert verify_books(db).is_proven
+    assert db.path is not None
+    with contextlib.closing(sqlite3.connect(db.path)) as connection, connection:
+        connection.execute(tampering)
+    found = verify_books(db).findings
+    assert [(one.check, one.subject) for one in found] == [
+        ("invoice_hold_is_in_its_history", str(invoice_id))
+    ]
+
+
+def test_every_end_of_a_promise_is_proven(
+    db: Database, actor: Actor, clock: Clock, invoice_id: UUID
+) -> None:
+    promise(db, actor, invoice_id)
+    clock.now = AFTER_FRIDAY
+    settle(db, actor)
+    assert verify_books(db).is_proven
+    run(db, actor, hold_invoice, invoice_id, HoldInvoice(InvoiceHold.PROMISE, date(2026, 3, 20)))
+    pay(db, actor, "100.00", invoice_id=invoice_id)
+    settle(db, actor)
+    assert verify_books(db).is_proven

@@ -13,7 +13,6 @@ from backend.dunning.models import DunningChannel
 from backend.dunning.plans import DAYS_AFTER_DUE_MAX, STEPS_MAX, SUBJECT_LENGTH_MAX
 from backend.paging import LIMIT_DEFAULT
 
-Template = Literal["friendly_reminder", "overdue_notice", "final_warning", "last_call"]
 _STEPS = [
     {"days_after_due": 0, "template_key": "friendly_reminder", "channel": "email"},
     {"days_after_due": 7, "template_key": "final_warning", "channel": "email"},
@@ -101,7 +100,7 @@ class NewStep(Body):
     """A step: so many days after the due date (0 is the first overdue day), this e-mail."""
 
     days_after_due: Annotated[int, Field(strict=True, ge=0, le=DAYS_AFTER_DUE_MAX)]
-    template_key: Template
+    template_key: Annotated[str, required_line(64)]
     channel: DunningChannel = DunningChannel.EMAIL
     subject: Annotated[str, one_line(SUBJECT_LENGTH_MAX)] | None = Field(
         default=None, description="In place of the template's own; with the same variables."
@@ -145,7 +144,7 @@ class StepOut(Answer):
 
     step_number: int
     days_after_due: int
-    template_key: Template
+    template_key: str
     channel: Literal["email"]
     subject: str | None
 
@@ -224,7 +223,7 @@ class PlannedEmailOut(Answer):
     customer_id: Uuid
     customer_name: str
     to_address: str
-    template_key: Template
+    template_key: str
     last_reminded_on: Date | None
     invoices: list[PlannedStepOut]
 
