@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from backend.actor import Actor, Role
-from backend.communications.service import mark_bounced
+from backend.communications.models import ReturnKind
+from backend.communications.returns import report_return
 from backend.customers.models import CustomerHold
 from backend.customers.service import update_customer
 from backend.db.engine import Database
@@ -299,7 +300,8 @@ def test_customers_who_cannot_be_reached_are_named_with_the_reason(
     bounced = make_customer(db, actor, "Bounced", email="gone@example.com").customer_id
     an_invoice(db, actor, silent)
     an_invoice(db, actor, bounced)
-    run(db, actor, mark_bounced, bounced, "gone@example.com")
+    report = (None, "gone@example.com", ReturnKind.BOUNCED, "550 No such user", "mail server")
+    run(db, actor, report_return, *report)
     assert evaluate(db, actor, day(1)).email_count == 0
     found = read(db, actor, preview_run, day(1)).not_chased
     assert {(one.customer_name, one.reason) for one in found} == {
