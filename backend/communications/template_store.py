@@ -208,11 +208,16 @@ def checked_source(template_key: str, source: TemplateSource) -> TemplateSource:
     )
     for part, text in (("text", source.text), ("html", source.html)):
         required_text(text, field=part, max_length=SOURCE_CHARACTERS_MAX, many_lines=True)
-    tidy = TemplateSource(
-        source.subject.strip(), _plain_breaks(source.text), _plain_breaks(source.html)
-    )
+    tidy = tidied(source)
     check_with_samples(template_key, tidy)
     return tidy
+
+
+def tidied(source: TemplateSource) -> TemplateSource:
+    """The wording as it is kept: plain line breaks, nothing blank around it."""
+    return TemplateSource(
+        source.subject.strip(), _plain_breaks(source.text), _plain_breaks(source.html)
+    )
 
 
 def check_step_subject(subject: str) -> str:

@@ -159,6 +159,10 @@ def render(
         _fill(source.subject, "subject", plain), characters_max=SUBJECT_CHARACTERS_MAX
     )
     text = _fill(source.text, "text", plain).strip() + "\n"
+    lines = plain["issuer_lines"]
+    if isinstance(lines, list) and lines:
+        # What the frame shows under the HTML. "-- " is how mail programs know a signature.
+        text += "\n".join(["", "-- ", *map(str, lines), ""])
     filled = _fill(source.html, "html", marked)
     check_markup(filled)
     body = Markup(filled)  # noqa: S704 (rendered with autoescape, and looked through)

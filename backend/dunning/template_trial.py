@@ -22,7 +22,12 @@ from backend.communications.letters import Letter
 from backend.communications.models import CommunicationType
 from backend.communications.samples import sample_context
 from backend.communications.service import queue_email
-from backend.communications.template_store import checked_source, discard_wording, get_template
+from backend.communications.template_store import (
+    checked_source,
+    discard_wording,
+    get_template,
+    tidied,
+)
 from backend.communications.templates import (
     SUBJECT_CHARACTERS_MAX,
     RenderedEmail,
@@ -66,7 +71,7 @@ def preview_template(
     """
     reader.actor.require(Action.READ)
     get_template(reader, template_key)
-    return render(template_key, _context(reader, template_key, invoice_id), source)
+    return render(template_key, _context(reader, template_key, invoice_id), tidied(source))
 
 
 def send_test(
