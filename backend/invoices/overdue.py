@@ -24,7 +24,9 @@ _MARKED = {
     "version": _I.c.version + 1,
 }
 _MARK = Statement(sa.update(_I).where(_I.c.tenant_id == TENANT, *_FALLEN_DUE).values(**_MARKED))
+# Said so that SQLite sees that the index of open invoices by customer serves.
 _OF_CUSTOMERS = (
+    _I.c.status.in_((constant("sent"), constant("overdue"))),
     _I.c.customer_id > sa.bindparam("after_customer", type_=Id()),
     _I.c.customer_id <= sa.bindparam("until_customer", type_=Id()),
 )
