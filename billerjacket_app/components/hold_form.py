@@ -241,15 +241,15 @@ def hold_button(state: Any, hold: Any, *, may: Any) -> rx.Component:
 
 
 def _kind(value: str, label: str, hint: str, hold: Any) -> rx.Component:
-    return rx.el.label(
+    """A choice; its hint describes it and is no part of its name."""
+    return rx.el.div(
         rx.el.input(
-            type="radio", name="kind", value=value, default_checked=hold.kind == value,
-            aria_describedby=f"f-kind-{value}",
+            type="radio", name="kind", value=value, id=f"f-kind-{value}",
+            default_checked=hold.kind == value, aria_describedby=f"f-kind-{value}-hint",
         ),
-        rx.el.span(
-            rx.el.span(label, class_name="medium"),
-            rx.el.span(hint, class_name="small muted", id=f"f-kind-{value}"),
-            class_name="stack none",
+        rx.el.div(
+            rx.el.label(label, html_for=f"f-kind-{value}", class_name="medium"),
+            rx.el.div(hint, id=f"f-kind-{value}-hint", class_name="small muted"),
         ),
         class_name="check",
     )  # fmt: skip
