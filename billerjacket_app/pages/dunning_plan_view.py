@@ -287,7 +287,8 @@ def _customers(state: Any) -> rx.Component:
             rx.cond(
                 state.was_default,
                 rx.el.p(
-                    "Every customer without a plan of their own has it too.", class_name="muted small"
+                    "Every customer without a plan of their own has it too.",
+                    class_name="muted small",
                 ),
                 rx.fragment(),
             ),
