@@ -373,6 +373,7 @@ class TemplateState(PageState, rx.State):
                 theirs = await self.read(load_template, self.shown.key)
                 if not theirs.problem:
                     self.assign(conflict=True, theirs=theirs.must.shown, refusal=Problem())
+                    yield say("Not saved: somebody else saved meanwhile.", bad=True)
             return
         self.unsaved = False
         found = await self.read(load_template, self.shown.key)

@@ -103,6 +103,7 @@ def test_who_saves_over_somebody_else_is_asked_first(world: World, open_page: Op
         TemplateSource(theirs, default.text, default.html),
     )  # fmt: skip
     page.get_by_test_id("save-template").click()
+    expect(page.get_by_test_id("toast").filter(has_text="Not saved")).to_be_visible()
     expect(page.get_by_test_id("conflict")).to_contain_text("Somebody else saved")
     expect(page.get_by_label("Subject", exact=True)).to_have_value(mine)
     assert saved(world, key).subject == theirs
