@@ -190,7 +190,7 @@ def hold_invoice(work: UnitOfWork, invoice_id: UUID, command: HoldInvoice) -> Ho
             code="invoice_not_open",
             status=invoice.status,
         )
-    _place(work, invoice_id, invoice, hold)
+    _place(work, {invoice_id: invoice}, hold)
     return hold
 
 
@@ -211,8 +211,7 @@ def hold_overdue(work: UnitOfWork, customer_id: UUID, command: HoldInvoice) -> i
         raise StateConflict("The customer has nothing overdue to hold.", code="nothing_overdue")
     if hold.amount is not None and len(overdue) > 1:
         raise InvalidInput.of("amount", f"{len(overdue)} invoices are overdue: name one of them")
-    for invoice in overdue:
-        _place(work, invoice.id, invoice, hold)
+    _place(work, {invoice.id: invoice for invoice in overdue}, hold)
     return len(overdue)
 
 
@@ -270,37 +269,37 @@ def release_customer(work: UnitOfWork, customer_id: UUID) -> None:
         work.record("customer.released", "customer", customer_id, before=hold_facts(before))
 
 
-def _place(work: UnitOfWork, invoice_id: UUID, invoice: Any, hold: HoldView) -> None:
-    """Put the hold on the invoice and into its history, unless it stands already."""
-    before = _hold_of(invoice)
-    if hold == before:
+def _place(work: UnitOfWork, invoices: dict[UUID, Any], hold: HoldView) -> None:
+    """Put the hold on the invoices and into their histories, unless it stands already."""
+    others = {key: one for key, one in invoices.items() if _hold_of(one) != hold}
+    if not others:
         return
-    _set_on_invoice(work, invoice_id, invoice.version, hold)
+    for invoice_id, invoice in others.items():
+        _set_on_invoice(work, invoice_id, invoice.version, hold)
+        before = hold_facts(_hold_of(invoice))
+        work.record("invoice.held", "invoice", invoice_id, before=before, after=hold_facts(hold))
     # A promise that was broken has ended already, though the invoice still shows it.
-    _end(work, invoice_id, HoldEnd.REPLACED)
-    work.execute(
-        _PLACE,
-        id=new_id(),
-        invoice_id=invoice_id,
-        kind=hold.kind,
-        until=hold.until,
-        amount=hold.amount,
-        reason=hold.reason,
-        balance_then=invoice.balance_due,
-        placed_on=work.today,
-        placed_at=work.now,
-        placed_by=work.actor.who,
-        ended_on=None,
-        ended_at=None,
-        ended_as=None,
-    )
-    work.record(
-        "invoice.held",
-        "invoice",
-        invoice_id,
-        before=hold_facts(before),
-        after=hold_facts(hold),
-    )
+    end = {"today": work.today, "now": work.now, "how": HoldEnd.REPLACED}
+    work.execute_many(_END, [{"held_invoice_id": key, **end} for key in others])
+    work.execute_many(_PLACE, [_record_of(work, key, one, hold) for key, one in others.items()])
+
+
+def _record_of(work: UnitOfWork, invoice_id: UUID, invoice: Any, hold: HoldView) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "invoice_id": invoice_id,
+        "kind": hold.kind,
+        "until": hold.until,
+        "amount": hold.amount,
+        "reason": hold.reason,
+        "balance_then": invoice.balance_due,
+        "placed_on": work.today,
+        "placed_at": work.now,
+        "placed_by": work.actor.who,
+        "ended_on": None,
+        "ended_at": None,
+        "ended_as": None,
+    }
 
 
 def _end(work: UnitOfWork, invoice_id: UUID, how: HoldEnd) -> None:
