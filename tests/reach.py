@@ -73,6 +73,8 @@ from backend.payments.service import RecordPayment, record_payment, try_payment
 from backend.reporting.activity import ActivityFilter, export_activity, list_activity, list_choices
 from backend.reporting.aging import get_aging
 from backend.reporting.dashboard import get_dashboard
+from backend.reporting.dso import get_dso
+from backend.reporting.recovery import list_recovered, recovered
 from backend.reporting.summary import get_billing_summary
 from backend.reporting.timeline import list_invoice_timeline
 from backend.reporting.trace import list_trace
@@ -385,6 +387,9 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "dashboard": get_dashboard,
     "aging": get_aging,
     "worklist": worklist,
+    "recovered money": recovered,
+    "rows of recovered money": list_recovered,
+    "days sales outstanding": get_dso,
     "worklist by name": lambda r: worklist(r, q=SECRET),
     "summary": get_billing_summary,
     "activity": list_activity,

@@ -23,6 +23,7 @@ from backend.api.routes import (
     dunning,
     email_templates,
     invoices,
+    measures,
     payments,
     reports,
     webhooks,
@@ -46,6 +47,7 @@ _PARTS = tuple(
         communications,
         email_templates,
         reports,
+        measures,
     )
 )
 

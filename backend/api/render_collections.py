@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+from backend.api.render import page
 from backend.dunning.contacts import ContactView
 from backend.money import currency
+from backend.paging import Page
+from backend.reporting.dso import CurrencyDso, Dso
+from backend.reporting.promise_rate import EndedPromise, PromisedAmounts, PromiseRate
+from backend.reporting.recovery import RecoveredBy, RecoveredRow, RecoveredTotal, Recovery
 from backend.reporting.worklist import Worklist, WorklistRow
 
 Json = dict[str, Any]
@@ -59,3 +65,131 @@ def _worklist_row(row: WorklistRow) -> Json:
         "last_reminded_on": row.last_reminded_on,
         "next_on": row.next_on,
     }
+
+
+def recovery(view: Recovery, rows: Page[RecoveredRow]) -> Json:
+    """Recovered money, with a page of what it is made of."""
+    return {
+        "since": view.since,
+        "until": view.until,
+        "formula": view.formula,
+        "totals": [_recovered_total(one) for one in view.totals],
+        "steps": [_recovered_by(one) for one in view.groups],
+        **page(rows, _recovered_row),
+    }
+
+
+def _recovered_total(one: RecoveredTotal) -> Json:
+    money = currency(one.currency_code).text
+    return {
+        "currency_code": one.currency_code,
+        "amount": money(one.amount),
+        "after_reminder": money(one.after_reminder),
+        "payment_count": one.payment_count,
+    }
+
+
+def _recovered_by(one: RecoveredBy) -> Json:
+    return {
+        "currency_code": one.currency_code,
+        "days_after_due": one.days_after_due,
+        "template_key": one.template_key,
+        "amount": currency(one.currency_code).text(one.amount),
+        "payment_count": one.payment_count,
+        "median_days": _number(one.median_days),
+        "mean_days": _number(one.mean_days),
+    }
+
+
+def _recovered_row(row: RecoveredRow) -> Json:
+    return {
+        "application_id": row.application_id,
+        "payment_id": row.payment_id,
+        "invoice_id": row.invoice_id,
+        "invoice_number": row.invoice_number,
+        "customer_id": row.customer_id,
+        "customer_name": row.customer_name,
+        "currency_code": row.currency_code,
+        "amount": currency(row.currency_code).text(row.amount),
+        "paid_on": row.paid_on,
+        "communication_id": row.communication_id,
+        "days_after_due": row.days_after_due,
+        "template_key": row.template_key,
+        "reminded_on": row.reminded_on,
+        "days": row.days,
+    }
+
+
+def promise_rate(view: PromiseRate, rows: Page[EndedPromise]) -> Json:
+    """How many promises were kept, with a page of them."""
+    return {
+        "since": view.since,
+        "until": view.until,
+        "formula": view.formula,
+        "kept_count": view.kept_count,
+        "broken_count": view.broken_count,
+        "rate": _number(view.rate),
+        "currencies": [_promised_amounts(one) for one in view.currencies],
+        **page(rows, _ended_promise),
+    }
+
+
+def _promised_amounts(one: PromisedAmounts) -> Json:
+    money = currency(one.currency_code).text
+    return {
+        "currency_code": one.currency_code,
+        "kept_count": one.kept_count,
+        "broken_count": one.broken_count,
+        "kept_amount": money(one.kept_amount),
+        "broken_amount": money(one.broken_amount),
+        "rate_by_amount": _number(one.rate_by_amount),
+    }
+
+
+def _ended_promise(row: EndedPromise) -> Json:
+    return {
+        "hold_id": row.hold_id,
+        "invoice_id": row.invoice_id,
+        "invoice_number": row.invoice_number,
+        "customer_id": row.customer_id,
+        "customer_name": row.customer_name,
+        "currency_code": row.currency_code,
+        "amount": currency(row.currency_code).text(row.amount),
+        "until": row.until,
+        "placed_on": row.placed_on,
+        "ended_on": row.ended_on,
+        "ended_as": row.ended_as,
+    }
+
+
+def dso(view: Dso) -> Json:
+    """Days sales outstanding, with the months that were counted."""
+    return {
+        "as_of": view.as_of,
+        "formula": view.formula,
+        "currencies": [_currency_dso(one) for one in view.currencies],
+    }
+
+
+def _currency_dso(one: CurrencyDso) -> Json:
+    money = currency(one.currency_code).text
+    return {
+        "currency_code": one.currency_code,
+        "days": str(one.days),
+        "receivable_amount": money(one.receivable_amount),
+        "uncounted_amount": money(one.uncounted_amount),
+        "months": [
+            {
+                "begins_on": month.begins_on,
+                "days": month.days,
+                "sales_amount": money(month.sales_amount),
+                "counted_amount": money(month.counted_amount),
+                "counted_days": str(month.counted_days),
+            }
+            for month in one.months
+        ],
+    }
+
+
+def _number(value: Decimal | None) -> str | None:
+    return None if value is None else str(value)
