@@ -45,8 +45,8 @@ STEPS = ((0, 3, 7, 14), (1, 2, 5), (0, 1, 2, 3, 4), (3, 10), (2, 7, 9))
 GAPS = (3, 0, 1, 5, 2)
 
 
-def settle_in(world: World, book: Book, customers: int, first: int) -> None:
-    """Set a tenant up as the book says, with so many customers."""
+def settle_in(world: World, book: Book, customers: range) -> None:
+    """Set a tenant up as the book says, with customers of these numbers."""
     actor = actor_in(make_tenant(world.db, book.name, time_zone=book.zone))
     tenant = world.tenants[actor.tenant_id] = Tenant(book, actor)
     settings = UpdateTenant(
@@ -60,7 +60,7 @@ def settle_in(world: World, book: Book, customers: int, first: int) -> None:
     for name, plan in book.plans.items():
         command = CreatePlan(name, _inputs(plan), is_default=name == book.default_plan)
         tenant.plan_ids[name] = run(world.db, actor, create_plan, command).dunning_plan_id
-    for number in range(first, first + customers):
+    for number in customers:
         debtor = Debtor(f"C{number}", f"c{number}@example.com")
         new = CreateCustomer(debtor.name, debtor.address)
         customer = run(world.db, actor, create_customer, new)

@@ -69,8 +69,7 @@ def tell(template: Path, story: Story, customers: int) -> World:
         try:
             tenants = books()
             for number, book in enumerate(tenants):
-                count = customers // len(tenants)
-                settle_in(world, book, count, first=number * count)
+                settle_in(world, book, range(number, customers, len(tenants)))
             for day in story.days:
                 pass_day(world, story.hours, day.events)
                 for _ in range(day.quiet):
