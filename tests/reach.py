@@ -298,6 +298,7 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
 }
 # Take rows that were found in the same transaction, never an id from outside.
 INNER = {
+    "sweep_overdue",  # a stretch of customers, whoever they are
     "clear_hold",
     "settle_steps",
     "steps_to_take_again",

@@ -20,7 +20,7 @@ from backend.checks import sensible_day
 from backend.db.statements import TENANT, Statement, constant
 from backend.errors import InvalidInput
 from backend.ledger.models import LEDGER_POSTINGS, Account
-from backend.money import ZERO
+from backend.money import ZERO, share_of
 from backend.reporting.periods import one_decimal
 from backend.unit_of_work import Reader
 
@@ -139,5 +139,5 @@ def _counted(begins_on: date, days: int, sales: Decimal, left: Decimal) -> Count
     if sales <= left:
         counted = max(sales, ZERO)
         return CountedMonth(begins_on, days, sales, counted, one_decimal(Fraction(days)))
-    share = Fraction(left) / Fraction(sales) * days
-    return CountedMonth(begins_on, days, sales, left, one_decimal(share))
+    counted_days = share_of(left, sales) * days
+    return CountedMonth(begins_on, days, sales, left, one_decimal(counted_days))

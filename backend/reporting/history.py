@@ -246,7 +246,7 @@ def _step_taken_back(before: Data, after: Data, _: Context) -> tuple[str, str | 
 def _notice_queued(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
     step = after["steps"].get(context.invoice_number)
     name = str(after["template_key"]).replace("_", " ")
-    many = len(after["steps"])
+    many = after.get("invoice_count", len(after["steps"]))
     together = f", one e-mail about {many} invoices" if many > 1 else ""
     number = "" if step is None else f" step {step}"
     return f"Reminder{number} queued", f"{name.capitalize()} to {after['to_address']}{together}"

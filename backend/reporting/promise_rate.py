@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from backend.db.statements import TENANT, Statement, constant
 from backend.db.types import Id, MoneyAmount
 from backend.dunning.models import INVOICE_HOLDS, HoldEnd
 from backend.invoices.models import INVOICES, InvoiceHold
-from backend.money import ZERO
+from backend.money import ZERO, share_of
 from backend.paging import (
     LIMIT_DEFAULT,
     Page,
@@ -161,7 +160,7 @@ def promise_rate(
         PROMISE_FORMULA,
         kept,
         broken,
-        _rate(Fraction(kept), Fraction(kept + broken)),
+        _rate(kept, kept + broken),
         currencies,
     )
 
@@ -201,9 +200,9 @@ def _currency(code: str, by_end: dict[HoldEnd, Any]) -> PromisedAmounts:
         broken.count if broken else 0,
         kept_amount,
         broken_amount,
-        _rate(Fraction(kept_amount), Fraction(kept_amount + broken_amount)),
+        _rate(kept_amount, kept_amount + broken_amount),
     )
 
 
-def _rate(part: Fraction, whole: Fraction) -> Decimal | None:
-    return one_decimal(part / whole * 100) if whole else None
+def _rate(part: Decimal | int, whole: Decimal | int) -> Decimal | None:
+    return one_decimal(share_of(part, whole) * 100) if whole else None

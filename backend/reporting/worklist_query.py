@@ -83,9 +83,7 @@ _LATE = (
     .select_from(
         _I.outerjoin(
             _STATE,
-            sa.and_(
-                _STATE.c.tenant_id == _I.c.tenant_id, _STATE.c.invoice_id == _I.c.id, _IS_LATE
-            ),
+            sa.and_(_STATE.c.tenant_id == _I.c.tenant_id, _STATE.c.invoice_id == _I.c.id, _IS_LATE),
         )
     )
     .where(_I.c.tenant_id == TENANT, _OPEN, _I.c.balance_due > constant(0))

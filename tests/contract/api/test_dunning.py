@@ -271,8 +271,12 @@ def test_communications_are_listed_and_read(house: House):
     assert found["step_number"] == 1
     assert found["sent_at"] is found["error"] is None
     one = done(house.get(f"/api/communications/{found['communication_id']}"))
-    unwritten = {"text_body": "", "html_body": "", "template_problem": None, "attachments": []}
-    assert one == found | unwritten
+    assert one == found | {
+        "text_body": "",
+        "html_body": "",
+        "template_problem": None,
+        "attachments": [],
+    }
     for params in (
         {"customer_id": invoice["customer_id"]},
         {"invoice_id": invoice["invoice_id"]},

@@ -92,12 +92,20 @@ READS = [
     ("GET", "/api/dunning/runs", None),
     ("GET", "/api/dunning/preview", None),
     ("GET", "/api/billing-summary", None),
+    ("GET", "/api/dunning/worklist", None),
     ("GET", "/api/reports/aging", None),
+    ("GET", "/api/reports/recovery", None),
+    ("GET", "/api/reports/promises", None),
+    ("GET", "/api/reports/dso", None),
 ]
 # Questions with a body; nothing is changed.
 ASKS: list[tuple[str, str, Any]] = [
     ("POST", "/api/dunning/plans/{id}/effect", {}),
-    ("POST", "/api/email-templates/{id}/preview", {}),
+    (
+        "POST",
+        "/api/email-templates/{id}/preview",
+        {"subject": "Due", "text": "Due", "html": "<p>Due</p>"},
+    ),
 ]
 WRITES: list[tuple[str, str, Any]] = [
     ("POST", "/api/communications/{id}/returned", {}),
@@ -106,6 +114,7 @@ WRITES: list[tuple[str, str, Any]] = [
     ("DELETE", "/api/email-templates/{id}", None),
     ("POST", "/api/customers", {}),
     ("PATCH", "/api/customers/{id}", {}),
+    ("POST", "/api/customers/{id}/contacts", {}),
     ("PUT", "/api/customers/{id}/hold", {}),
     ("DELETE", "/api/customers/{id}/hold", None),
     ("POST", "/api/invoices", {}),
