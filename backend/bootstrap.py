@@ -46,9 +46,20 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
             detail="this version writes logs only",
         )
     db = Database(settings.database_url.get_secret_value(), clock=clock)
-    smtp = settings.smtp
-    mailer: Mailer = SmtpMailer(smtp, settings.email_from) if smtp else MailboxMailer()
-    return Services(db, _transport(settings, db), mailer, settings)
+    return Services(db, _transport(settings, db), _mailer(settings), settings)
+
+
+def _mailer(settings: Settings) -> Mailer:
+    """Who delivers e-mails, by the settings. Opens no connection."""
+    if settings.smtp is not None:
+        return SmtpMailer(settings.smtp, settings.email_from)
+    if settings.acs is None:
+        return MailboxMailer()
+    # Imported by those who use it, like the SDK of the queues.
+    from backend.communications.acs import AcsMailer, open_client
+
+    client = open_client(settings.acs, is_production=settings.is_production)
+    return AcsMailer(client, settings.email_from)
 
 
 def _transport(settings: Settings, db: Database) -> Transport:

@@ -6,11 +6,12 @@ by the part of the country: "US", "US-TX". The empty name is a calendar without 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from importlib import resources
 
 import holidays
+from holidays.registry import COUNTRIES
 
 CALENDAR_LENGTH_MAX = 16
 
@@ -26,6 +27,37 @@ def calendars() -> tuple[str, ...]:
 def holiday_name(day: date, calendar: str) -> str | None:
     """What is celebrated that day ("Thanksgiving Day"), or None. KeyError for no calendar."""
     return _holidays_of(day.year, calendar).get(day) if calendar else None
+
+
+@lru_cache(maxsize=1)
+def country_names() -> dict[str, str]:
+    """What the calendars of whole countries are called, `{"US": "United States"}`, by name."""
+    names = {codes[1]: key.replace("_", " ").title() for key, codes in COUNTRIES.items()}
+    found = {code: names.get(code, code) for code in calendars() if "-" not in code}
+    return dict(sorted(found.items(), key=lambda entry: entry[1]))
+
+
+@lru_cache(maxsize=8)
+def part_names(country: str) -> dict[str, str]:
+    """The parts of a country that have a calendar, by what they are called; none for no country.
+
+    The key is the calendar: `{"US-TX": "Texas"}`.
+    """
+    own = [name for name in calendars() if name.startswith(f"{country}-")]
+    if not own:
+        return {}
+    known = {
+        part: name for name, part in holidays.country_holidays(country).subdivisions_aliases.items()
+    }
+    found = {name: known.get(part := name.partition("-")[2], part) for name in own}
+    return dict(sorted(found.items(), key=lambda entry: entry[1]))
+
+
+def next_holidays(day: date, calendar: str, *, count: int) -> list[tuple[date, str]]:
+    """The holidays from this day on, the next `count` of them, at most a year ahead."""
+    days = (day + timedelta(days=ahead) for ahead in range(366))
+    found = ((it, name) for it in days if (name := holiday_name(it, calendar)))
+    return [next_one for next_one, _ in zip(found, range(count), strict=False)]
 
 
 def is_business_day(day: date, *, weekdays: str, calendar: str) -> bool:

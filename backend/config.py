@@ -6,6 +6,7 @@ the file .env). A wrong setting stops the process with one line that names it.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
@@ -46,6 +47,8 @@ SMTP_PORT_STARTTLS = 587
 
 # Azure has more than one cloud: .windows.net, .usgovcloudapi.net, .chinacloudapi.cn.
 _SERVICEBUS_HOST = r"[A-Za-z][A-Za-z0-9-]{4,48}[A-Za-z0-9]\.servicebus(\.[a-z0-9-]+){2,3}"
+
+_ACS_HOST = r"[A-Za-z0-9-]+(\.[a-z0-9-]+)*\.communication\.azure\.(com|us|cn)"
 
 
 class Environment(StrEnum):
@@ -126,6 +129,35 @@ class EntraDirectory:
         return f"{self.authority}/{self.tenant_id}/v2.0"
 
 
+@dataclass(frozen=True, slots=True)
+class AcsAccount:
+    """A resource of Azure Communication Services; without a key a managed identity signs in."""
+
+    host: str
+    access_key: SecretStr | None
+
+    @classmethod
+    def from_url(cls, url: str) -> AcsAccount:
+        """Read `acs://HOST[?accesskey=KEY]`, the key as Azure shows it; ValueError when it is not.
+
+        The key may be percent-encoded and need not be: "+" and "/" are themselves.
+        """
+        parts = urlsplit(url)
+        host = parts.netloc
+        if parts.scheme != "acs" or not re.fullmatch(_ACS_HOST, host):
+            raise ValueError("not an acs:// address with the host of a resource")
+        if parts.path not in ("", "/") or parts.fragment:
+            raise ValueError("an acs:// address has no path")
+        if not parts.query:
+            return cls(host, None)
+        name, _, key = parts.query.partition("=")
+        key = unquote(key)
+        if name.lower() != "accesskey" or not key:
+            raise ValueError("the only option is accesskey")
+        base64.b64decode(key, validate=True)  # raises ValueError
+        return cls(host, SecretStr(key))
+
+
 class Settings(BaseSettings):
     """Every setting of BillerJacket. A field's description says what is expected of it."""
 
@@ -160,8 +192,8 @@ class Settings(BaseSettings):
     )
     email_url: SecretStr = Field(
         SecretStr("mailbox:"),
-        description="mailbox: or smtp://[user:password@]host[:port][?starttls=1] "
-        "(acs:// is not available in this version)",
+        description="mailbox:, smtp://[user:password@]host[:port][?starttls=1] or "
+        "acs://NAME.communication.azure.com[?accesskey=KEY] (without a key: a managed identity)",
     )
     email_from: str = Field(
         "billing@localhost",
@@ -256,9 +288,11 @@ class Settings(BaseSettings):
 
     @field_validator("email_url")
     @classmethod
-    def _mailbox_or_smtp(cls, value: SecretStr) -> SecretStr:
+    def _mailbox_smtp_or_acs(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
-        if url != "mailbox:":
+        if url.startswith("acs:"):
+            AcsAccount.from_url(url)
+        elif url != "mailbox:":
             SmtpServer.from_url(url)
         return value
 
@@ -350,9 +384,15 @@ class Settings(BaseSettings):
 
     @property
     def smtp(self) -> SmtpServer | None:
-        """The SMTP server, or None when e-mails stay in the built-in mailbox."""
+        """The SMTP server, or None when e-mails go another way."""
         url = self.email_url.get_secret_value()
-        return None if url == "mailbox:" else SmtpServer.from_url(url)
+        return SmtpServer.from_url(url) if url.startswith("smtp:") else None
+
+    @property
+    def acs(self) -> AcsAccount | None:
+        """The resource of Azure Communication Services, or None when e-mails go another way."""
+        url = self.email_url.get_secret_value()
+        return AcsAccount.from_url(url) if url.startswith("acs:") else None
 
 
 def load_settings() -> Settings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from fractions import Fraction
 
 from backend.errors import InvalidInput
 
@@ -103,6 +104,11 @@ def parse_amount(value: object, *, in_currency: Currency, field: str) -> Decimal
 def line_total(quantity: Decimal, unit_price: Decimal, in_currency: Currency) -> Decimal:
     """quantity times unit price, rounded half up once."""
     return in_currency.round(quantity * unit_price)
+
+
+def share_of(part: Decimal | int, whole: Decimal | int) -> Fraction:
+    """Which part of the whole this is, exactly. ZeroDivisionError for a part of nothing."""
+    return Fraction(part) / Fraction(whole)
 
 
 def tax_on(amount: Decimal, rate_percent: Decimal, in_currency: Currency) -> Decimal:

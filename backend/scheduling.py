@@ -56,12 +56,17 @@ def list_active_tenants(reader: Reader) -> list[TenantSettings]:
     return [TenantSettings(**row._asdict()) for row in reader.rows(_ACTIVE_TENANTS)]
 
 
+def was_started(reader: Reader, job: str, run_on: date) -> bool:
+    """Whether the tenant's job of that day was started."""
+    return reader.first(_STARTED, job=job, run_on=run_on) is not None
+
+
 def start_once(work: UnitOfWork, job: str, run_on: date) -> bool:
     """Whether the caller is the one who runs this tenant's job of this day.
 
     The caller does the job's work in the same transaction: both are there, or neither.
     """
-    if work.first(_STARTED, job=job, run_on=run_on) is not None:
+    if was_started(work, job, run_on):
         return False
     work.execute(_START, job=job, run_on=run_on, started_at=work.now)
     return True

@@ -27,7 +27,7 @@ LOCK = ROOT / ".reflex" / "build.lock"
 SOURCES = (
     "billerjacket_app", "assets", "rxconfig.py", "bunfig.toml", ".npmrc",
     "backend/money.py", "backend/actor.py", "backend/messaging/contracts.py",
-    "backend/support/models.py",
+    "backend/support/models.py", "backend/tenants/service.py",
 )  # fmt: skip
 # Pins the npm packages. A build brings it up to date when the sources ask for another package.
 PACKAGES = ("reflex.lock",)

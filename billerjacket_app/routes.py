@@ -23,8 +23,16 @@ NEW_INVOICE = "/invoices/new"
 INVOICE = "/invoices/[invoice_id]"
 PAYMENTS = "/payments"
 PAYMENT = "/payments/[payment_id]"
+DUNNING = "/dunning"
+DUNNING_RUN = "/dunning/runs/[run_id]"
+NEW_PLAN = "/dunning/plans/new"
+PLAN = "/dunning/plans/[plan_id]"
 MAILBOX = "/mailbox"
 ACTIVITY = "/activity"
+WORKLIST = "/dunning/worklist"
+TEMPLATES = "/dunning/templates"
+TEMPLATE = "/dunning/templates/[template_key]"
+REPORTS = "/reports"
 SETTINGS = "/settings"
 WEBHOOKS = "/support/webhooks"
 WEBHOOK = "/support/webhooks/[webhook_event_id]"
@@ -80,6 +88,21 @@ def payment(payment_id: object) -> str:
     return f"{PAYMENTS}/{payment_id}"
 
 
+def dunning(**query: object) -> str:
+    """Chasing: show (next, now, all), reason, page, part, cursor."""
+    return with_query(DUNNING, query)
+
+
+def dunning_run(run_id: object, **query: object) -> str:
+    """One run of chasing: cursor."""
+    return with_query(f"{DUNNING}/runs/{run_id}", query)
+
+
+def plan(plan_id: object) -> str:
+    """One plan of chasing."""
+    return f"{DUNNING}/plans/{plan_id}"
+
+
 def mailbox(**query: object) -> str:
     """The mailbox: type, status, open (the e-mail shown), cursor."""
     return with_query(MAILBOX, query)
@@ -123,6 +146,21 @@ def activity(**query: object) -> str:
 def activity_export(**query: object) -> str:
     """A file with the entries of the audit log that the filters find."""
     return with_query("/files/activity.csv", query)
+
+
+def worklist(**query: object) -> str:
+    """Whom to call: reason, q, sort, cursor."""
+    return with_query(WORKLIST, query)
+
+
+def template(template_key: object, **query: object) -> str:
+    """The editor of one e-mail template: show, theme, width, invoice."""
+    return with_query(f"{TEMPLATES}/{template_key}", query)
+
+
+def reports(**query: object) -> str:
+    """What chasing brings: since, until, and the rows behind one measure (measure, step, …)."""
+    return with_query(REPORTS, query)
 
 
 def webhooks(**query: object) -> str:

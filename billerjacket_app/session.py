@@ -58,6 +58,7 @@ class SessionState(rx.State):
     is_platform: bool = False
     needs_set_up: bool = False
     may_write: bool = False  # customers, invoices, payments
+    may_chase: bool = False  # plans, holds, runs
     may_void: bool = False  # invoices that were sent
     is_support: bool = False  # the support tools, of a business or of the platform
     is_admin: bool = False  # of the business
@@ -77,6 +78,7 @@ class SessionState(rx.State):
             "is_platform": person is not None and not person.tenant_id and not person.needs_set_up,
             "needs_set_up": person is not None and person.needs_set_up,
             "may_write": Action.INVOICES_WRITE in allowed,
+            "may_chase": Action.DUNNING_WRITE in allowed,
             "may_void": Action.INVOICES_VOID in allowed,
             "is_support": person is not None
             and not person.needs_set_up

@@ -67,6 +67,42 @@ HOLD = {
     "promise": Badge("Promised", "calendar", "sky"),
     "exclude": Badge("Not chased", "ban", "slate"),
 }
+# Why somebody should call a customer.
+WORKLIST = {
+    "broken_promise": Badge("Promise broken", "flag", "red"),
+    "follow_up": Badge("Call back", "calendar", "indigo"),
+    "unreachable": Badge("No working e-mail", "mail-x", "red"),
+    "plan_exhausted": Badge("All reminders sent", "octagon-pause", "amber"),
+    "no_plan": Badge("No plan", "circle-dashed", "slate"),
+    "high_value": Badge("High value", "banknote", "plum"),
+    "long_overdue": Badge("Long overdue", "clock", "orange"),
+}
+CONTACT_OUTCOMES = {
+    "reached": "Reached",
+    "left_message": "Left a message",
+    "no_answer": "No answer",
+    "promised": "Promised to pay",
+    "disputed": "Disputes the invoice",
+    "refused": "Refuses to pay",
+    "wrong_number": "Wrong number",
+}
+BROKEN_PROMISE = Badge("Promise broken", "flag", "red")
+# Why an overdue invoice gets no reminder, as the run and its preview say it.
+NOT_CHASED = {
+    "customer_excluded": "Customer is never chased",
+    "customer_paused": "Customer is paused",
+    "disputed": "Disputed",
+    "paused": "Paused",
+    "promised": "Promised",
+    "no_email": "Customer has no e-mail address",
+    "email_bounced": "E-mail came back",
+    "email_complained": "Customer complained of e-mail",
+    "no_active_plan": "No active plan",
+    "steps_exhausted": "All steps were sent",
+    "chased_that_day": "Reminded that day already",
+    "next_step_not_due": "Next step is not due yet",
+    "customer_reminded_lately": "Customer was reminded lately",
+}
 # Why a message was set aside, by whoever did: our consumers, or a broker by its own rules.
 DEAD_REASONS = {
     "bad_envelope": "Bad envelope",
@@ -177,7 +213,8 @@ _TIMELINE = {
     "invoice.updated": ("pencil", ""),
     "invoice.held": ("pause", ""),
     "invoice.released": ("arrow-right", ""),
-    "invoice.promise.broken": ("flag", "bad"),
+    "promise.broken": ("flag", "bad"),
+    "promise.kept": ("circle-check", "good"),
     "payment": ("banknote", "good"),
     "payment.failed": ("x", "bad"),
     "payment.attempt.failed": ("x", "bad"),

@@ -7,35 +7,46 @@ from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
+from backend.communications.letters import ready_letter
+from backend.communications.models import ReturnKind
 from backend.communications.queries import (
     CommunicationFilter,
     get_attachment,
     get_communication,
     list_communications,
 )
+from backend.communications.returns import clear_return, list_returns, report_return
 from backend.communications.service import (
     find_standing,
-    mark_bounced,
     mark_failed,
     mark_sent,
     note_problem,
     reopen_failed,
     send_again,
 )
+from backend.communications.templates import default_template
 from backend.customers.models import CustomerHold
 from backend.customers.queries import CustomerFilter, find_customer, get_customer, list_customers
 from backend.customers.service import update_customer
+from backend.dunning.contacts import LogContact, list_contacts, log_contact, newest_contact
 from backend.dunning.holds import (
     HoldCustomer,
     HoldInvoice,
     hold_customer,
     hold_invoice,
+    hold_overdue,
+    list_holds,
     release_customer,
     release_invoice,
 )
 from backend.dunning.letters import dunning_letter
-from backend.dunning.plans import get_plan, list_plans, update_plan
+from backend.dunning.models import ContactKind
+from backend.dunning.plan_effect import customer_plan_effect, plan_effect
+from backend.dunning.plans import get_plan, list_plans, planned_change, update_plan
 from backend.dunning.preview import preview_run
+from backend.dunning.progress import list_progress
+from backend.dunning.runs import get_run, list_runs
+from backend.dunning.template_trial import preview_template, send_test
 from backend.errors import NotFound
 from backend.ids import new_id
 from backend.invoices.balances import find_balance, open_balances
@@ -62,9 +73,12 @@ from backend.payments.service import RecordPayment, record_payment, try_payment
 from backend.reporting.activity import ActivityFilter, export_activity, list_activity, list_choices
 from backend.reporting.aging import get_aging
 from backend.reporting.dashboard import get_dashboard
+from backend.reporting.dso import get_dso
+from backend.reporting.recovery import list_recovered, recovered
 from backend.reporting.summary import get_billing_summary
 from backend.reporting.timeline import list_invoice_timeline
 from backend.reporting.trace import list_trace
+from backend.reporting.worklist import worklist
 from backend.support.archive import get_archived, list_archive
 from backend.support.jobs import cancel_job, get_job, list_items, list_jobs
 from backend.webhooks.endpoints import (
@@ -99,6 +113,7 @@ class Ids:
     message: UUID
     endpoint: UUID
     event: UUID
+    run: UUID
     job: UUID
     archived: UUID
 
@@ -138,6 +153,15 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     allocate_credit: lambda work, ids: allocate_credit(work, ids.payment, None),
     hold_invoice: lambda work, ids: hold_invoice(work, ids.sent, HoldInvoice(InvoiceHold.PAUSE)),
     release_invoice: "sent",
+    hold_overdue: lambda work, ids: hold_overdue(
+        work, ids.customer, HoldInvoice(InvoiceHold.PAUSE)
+    ),
+    list_holds: "sent",
+    log_contact: lambda work, ids: log_contact(
+        work, ids.customer, LogContact(ContactKind.NOTE, note="x")
+    ),
+    list_contacts: "customer",
+    newest_contact: "customer",
     hold_customer: lambda work, ids: hold_customer(
         work, ids.customer, HoldCustomer(CustomerHold.EXCLUDE)
     ),
@@ -145,6 +169,10 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     dunning_letter: "queued",
     update_plan: lambda work, ids: update_plan(work, ids.plan, {"name": "x"}),
     get_plan: "plan",
+    planned_change: lambda reader, ids: planned_change(reader, ids.plan, {"name": "x"}),
+    plan_effect: lambda reader, ids: plan_effect(reader, ids.plan, {"name": "x"}),
+    customer_plan_effect: lambda reader, ids: customer_plan_effect(reader, ids.customer, None),
+    get_run: "run",
     get_communication: "communication",
     get_attachment: lambda reader, ids: get_attachment(reader, ids.communication, ids.attachment),
     find_standing: lambda reader, ids: (
@@ -153,7 +181,18 @@ ATTEMPTS: dict[Callable[..., Any], Any] = {
     ),
     mark_sent: lambda work, ids: mark_sent(work, ids.queued, "x"),
     mark_failed: lambda work, ids: mark_failed(work, ids.queued, "x"),
-    mark_bounced: lambda work, ids: mark_bounced(work, ids.customer, f"{SECRET}@example.com"),
+    report_return: lambda work, ids: report_return(
+        work, ids.communication, None, ReturnKind.BOUNCED, "x", "test"
+    ),
+    list_returns: "customer",
+    clear_return: "customer",
+    ready_letter: "communication",
+    preview_template: lambda reader, ids: preview_template(
+        reader, "invoice", default_template("invoice"), ids.sent
+    ),
+    send_test: lambda work, ids: send_test(
+        work, "invoice", default_template("invoice"), ids.sent, "me@example.com"
+    ),
     note_problem: lambda work, ids: note_problem(work, ids.queued, "x"),
     send_again: "communication",
     reopen_failed: "queued",
@@ -243,6 +282,7 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
     "their archived message as a cursor": lambda reader, ids: list_archive(
         reader, cursor=encode_cursor(ids.archived)
     ),
+    "their run as a cursor": lambda reader, ids: list_runs(reader, cursor=encode_cursor(ids.run)),
     "their plan as a cursor": lambda reader, ids: list_plans(
         reader, cursor=encode_cursor(ids.plan)
     ),
@@ -258,7 +298,13 @@ NAMED_INSIDE: dict[str, Callable[[Any, Ids], Any]] = {
 }
 # Take rows that were found in the same transaction, never an id from outside.
 INNER = {
-    "take_back_unsent",
+    "sweep_overdue",  # a stretch of customers, whoever they are
+    "clear_hold",
+    "settle_steps",
+    "steps_to_take_again",
+    "take_steps_again",
+    "take_steps",
+    "verdict_params",
     "keep_contents",
     "queue_email",
     "record_attempt",
@@ -327,6 +373,8 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "payments": list_payments,
     "e-mails": list_communications,
     "plans": list_plans,
+    "runs": list_runs,
+    "progress": list_progress,
     "webhook endpoints": list_endpoints,
     "webhooks": list_events,
     "webhooks by the provider's id": lambda r: list_events(
@@ -339,6 +387,11 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
     "preview": preview_run,
     "dashboard": get_dashboard,
     "aging": get_aging,
+    "worklist": worklist,
+    "recovered money": recovered,
+    "rows of recovered money": list_recovered,
+    "days sales outstanding": get_dso,
+    "worklist by name": lambda r: worklist(r, q=SECRET),
     "summary": get_billing_summary,
     "activity": list_activity,
     "an export of the activity": lambda r: export_activity(r, ActivityFilter()),

@@ -78,6 +78,7 @@ class Worker:
         taken = 0
         try:
             self._scheduler.sweep()
+            self._scheduler.settle()
             while not self.stop.is_set():
                 moved = self._relay.relay_batch() + self._support.run_due()
                 for consumer in self._consumers:

@@ -19,6 +19,8 @@ import structlog
 from backend import idempotency
 from backend.actor import Actor, platform_system
 from backend.bootstrap import Services
+from backend.dunning.promises import settle_promises, tenants_with_promises_to_settle
+from backend.dunning.runs import DAILY_RUN
 from backend.dunning.schedule import is_window_open
 from backend.health.heartbeats import forget_gone_workers
 from backend.identity.account_emails import forget_old_account_emails
@@ -41,7 +43,6 @@ FAILED_DELIVERIES_KEPT = timedelta(days=90)
 # Deleting shares the one writer with everybody: in small portions.
 _DELETED_AT_ONCE = 500
 
-_DUNNING = "dunning"
 _WHO = "scheduler"
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ class Scheduler:
     def step(self) -> None:
         """Run what is due, then wait for the next tick."""
         self.sweep()
+        self.settle()
         self.start_dunning()
         if time.monotonic() - self._cleaned_up_at >= CLEAN_UP_SECONDS:
             self.clean_up()
@@ -77,6 +79,16 @@ class Scheduler:
         if marked:
             log.info("overdue.marked", count=marked)
         return marked
+
+    def settle(self) -> int:
+        """End the promises to pay that were kept or broken; how many. Also a cheap look."""
+        settled = 0
+        for tenant_id in read(self._db, platform_system(_WHO), tenants_with_promises_to_settle):
+            while ended := run(self._db, _acting_for(tenant_id), settle_promises):
+                settled += ended
+        if settled:
+            log.info("promises.settled", count=settled)
+        return settled
 
     def start_dunning(self) -> int:
         """Queue the day's evaluation of every tenant whose sending window is open; how many."""
@@ -119,10 +131,13 @@ class Scheduler:
 
 
 def start_daily_dunning(work: UnitOfWork) -> bool:
-    """Queue the tenant's evaluation of today, unless somebody has done so."""
-    if not start_once(work, _DUNNING, work.today):
+    """Queue the tenant's evaluation of today, unless somebody has done so.
+
+    The message names its day: one that is handled only on the next day does nothing.
+    """
+    if not start_once(work, DAILY_RUN, work.today):
         return False
-    work.send(EvaluateDunning(scheduled=True))
+    work.send(EvaluateDunning(as_of=work.today, scheduled=True, keep_gap=True))
     return True
 
 

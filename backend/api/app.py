@@ -18,9 +18,12 @@ from backend.api.openapi import DESCRIPTION, TAGS, TITLE, VERSION, complete
 from backend.api.problems import MethodNotAllowed, PathNotFound, problem_of
 from backend.api.routes import (
     communications,
+    contacts,
     customers,
     dunning,
+    email_templates,
     invoices,
+    measures,
     payments,
     reports,
     webhooks,
@@ -34,7 +37,18 @@ from backend.errors import BillerJacketError
 # The router asks them in this order: what is called most comes first.
 _PARTS = tuple(
     part.endpoints
-    for part in (invoices, payments, customers, webhooks, dunning, communications, reports)
+    for part in (
+        invoices,
+        payments,
+        customers,
+        webhooks,
+        dunning,
+        contacts,
+        communications,
+        email_templates,
+        reports,
+        measures,
+    )
 )
 
 

@@ -75,6 +75,12 @@ def _uuid(value: Any) -> UUID:
     return UUID(value)
 
 
+def _choice_in_query(value: Any) -> bool:
+    if value not in ("true", "false"):
+        raise _wrong("must be true or false")
+    return bool(value == "true")
+
+
 def _day(value: Any) -> date:
     if not isinstance(value, str) or not _DAY_TEXT.fullmatch(value):
         raise _wrong("must be a date, YYYY-MM-DD")
@@ -198,3 +204,5 @@ Cursor = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}),
 ]
 Switch = Annotated[bool, Field(strict=True)]
+# The same in a query, where all is text.
+QuerySwitch = Annotated[bool, PlainValidator(_choice_in_query), WithJsonSchema({"type": "boolean"})]

@@ -349,7 +349,9 @@ def _describe_delivery(operation: dict[str, Any]) -> None:
         "(payment.succeeded, .failed, .refunded, .disputed, .dispute_closed), `timestamp`, and "
         "`data` with `payment_id`, `amount`, `currency_code`, one of `invoice_id`, "
         "`invoice_number`, `customer_id`, and `failure_code`, `refunded_amount` (all so far), "
-        "`dispute_id`, `outcome` (won or lost) where they belong.",
+        "`dispute_id`, `outcome` (won or lost) where they belong. Of mail that came back "
+        "(email.bounced, email.complained): `data` with `communication_id` or `address`, and "
+        "`reason`.",
         "content": {"application/json": {"schema": {"type": "object"}, "example": _EVENT}},
     }
     for parameter in operation["parameters"]:

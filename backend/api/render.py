@@ -6,14 +6,20 @@ Ids, dates and instants are left as they are: orjson writes them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, TypeVar
+from uuid import UUID
 
 from backend.communications.queries import CommunicationDetail, CommunicationView
+from backend.communications.returns import Reported
+from backend.communications.samples import variables_of
+from backend.communications.template_store import TemplateView
 from backend.customers.queries import CustomerView
-from backend.dunning.holds import HoldView
+from backend.dunning.holds import HoldRecordView, HoldView
 from backend.dunning.plans import PlanView
 from backend.dunning.preview import PreviewView
+from backend.dunning.runs import RunView
 from backend.invoices.queries import InvoiceView
 from backend.money import currency
 from backend.paging import Page
@@ -150,6 +156,13 @@ def hold(view: HoldView, currency_code: str) -> Json:
     return {"kind": view.kind, "until": view.until, "amount": amount, "reason": view.reason}
 
 
+def hold_record(view: HoldRecordView, currency_code: str) -> Json:
+    """A hold that an invoice has or had."""
+    money = currency(currency_code).text
+    amount = None if view.amount is None else money(view.amount)
+    return asdict(view) | {"amount": amount, "balance_then": money(view.balance_then)}
+
+
 def plan(view: PlanView) -> Json:
     """A dunning plan with its steps."""
     return {
@@ -163,6 +176,7 @@ def plan(view: PlanView) -> Json:
                 "days_after_due": step.days_after_due,
                 "template_key": step.template_key,
                 "channel": step.channel,
+                "subject": step.subject,
             }
             for step in view.steps
         ],
@@ -179,6 +193,7 @@ def preview(view: PreviewView) -> Json:
                 "customer_name": email.customer_name,
                 "to_address": email.to_address,
                 "template_key": email.template_key,
+                "last_reminded_on": email.last_reminded_on,
                 "invoices": [
                     {
                         "invoice_id": step.invoice_id,
@@ -205,8 +220,28 @@ def preview(view: PreviewView) -> Json:
                 "reason": one.reason,
                 "until": one.until,
                 "next_step_on": one.next_step_on,
+                "reminded_on": one.reminded_on,
             }
             for one in view.not_chased
+        ],
+    }
+
+
+def dunning_run(view: RunView) -> Json:
+    """What a run of chasing did."""
+    return {
+        "dunning_run_id": view.dunning_run_id,
+        "as_of": view.as_of,
+        "is_scheduled": view.is_scheduled,
+        "keeps_gap": view.keeps_gap,
+        "email_count": view.email_count,
+        "invoice_count": view.invoice_count,
+        "overdue_count": view.overdue_count,
+        "started_at": view.started_at,
+        "finished_at": view.finished_at,
+        "correlation_id": view.correlation_id,
+        "skipped": [
+            {"reason": skip.reason, "invoice_count": skip.invoice_count} for skip in view.skipped
         ],
     }
 
@@ -236,10 +271,38 @@ def communication_detail(view: CommunicationDetail) -> Json:
         **communication(view.head),
         "text_body": view.text_body,
         "html_body": view.html_body,
+        "template_problem": view.template_problem,
         "attachments": [
             {"filename": one.filename, "content_type": one.content_type, "size": one.size}
             for one in view.attachments
         ],
+    }
+
+
+def returned(communication_id: UUID, kind: str, report: Reported) -> Json:
+    """What became of word that an e-mail came back."""
+    return {
+        "communication_id": communication_id,
+        "address": report.address,
+        "kind": kind,
+        "is_new": report.is_new,
+        "marked_customer_ids": list(report.marked),
+    }
+
+
+def email_template(view: TemplateView) -> Json:
+    """An e-mail's wording, with what it may speak of."""
+    return {
+        "template_key": view.template_key,
+        "name": view.name,
+        "is_reminder": view.is_reminder,
+        "is_own": view.is_own,
+        "subject": view.source.subject,
+        "text": view.source.text,
+        "html": view.source.html,
+        "updated_at": view.updated_at,
+        "version": view.version,
+        "variables": [asdict(one) for one in variables_of(view.template_key)],
     }
 
 
@@ -289,6 +352,7 @@ def _aging_sums(sums: AgingSums, currency_code: str) -> Json:
         "days_over_90": money(sums.days_over_90),
         "unapplied": money(sums.unapplied),
         "outstanding": money(sums.outstanding),
+        "disputed": money(sums.disputed),
     }
 
 

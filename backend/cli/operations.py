@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from datetime import date
 from typing import Any
 
 from backend import migrate
+from backend.api import render
 from backend.api.server import serve
 from backend.bootstrap import open_services
 from backend.cli.command import (
@@ -22,8 +24,9 @@ from backend.cli.command import (
     whole_number,
 )
 from backend.demo.service import CUSTOMERS_DEFAULT, INVOICES_DEFAULT, build_demo
-from backend.dunning.service import request_evaluation
-from backend.unit_of_work import UnitOfWork, run
+from backend.dunning.preview import PreviewView
+from backend.dunning.service import preview_run, request_evaluation
+from backend.unit_of_work import UnitOfWork, read, run
 from backend.verification.service import Verification, verify_books
 
 # More than a terminal is read; the JSON has them all.
@@ -66,8 +69,15 @@ def add_commands(commands: Any) -> None:
 
     dunning = add_group(commands, "dunning", "chase overdue invoices")
     now = add_command(dunning, "run", _run_dunning, "queue an evaluation, which the worker does")
-    now.add_argument("--tenant", required=True, type=as_uuid, help="the tenant's id")
-    now.add_argument("--as-of", type=as_day, metavar="YYYY-MM-DD", help="instead of today")
+    ahead = add_command(dunning, "preview", _preview_dunning, "what such a run would send, and why")
+    for command in (now, ahead):
+        command.add_argument("--tenant", required=True, type=as_uuid, help="the tenant's id")
+        command.add_argument("--as-of", type=as_day, metavar="YYYY-MM-DD", help="instead of today")
+        command.add_argument(
+            "--keep-gap",
+            action="store_true",
+            help="pass over customers who had a reminder within the tenant's gap",
+        )
 
     verify = add_command(
         commands, "verify", _verify, "prove the books and the audit chain; 1 when something differs"
@@ -139,7 +149,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _run_dunning(arguments: argparse.Namespace) -> int:
     actor = inside(arguments.tenant)
     with services(start()) as opened:
-        run(opened.db, actor, _queue_evaluation, arguments.as_of)
+        run(opened.db, actor, _queue_evaluation, arguments.as_of, arguments.keep_gap)
     answer(
         arguments,
         f"Queued; the worker evaluates it. Correlation id {actor.correlation_id}",
@@ -149,9 +159,38 @@ def _run_dunning(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _queue_evaluation(work: UnitOfWork, as_of: date | None) -> None:
+def _queue_evaluation(work: UnitOfWork, as_of: date | None, keep_gap: bool) -> None:
     assert work.tenant.id == work.tenant_id  # Refuses an unknown tenant.
-    request_evaluation(work, as_of=as_of)
+    request_evaluation(work, as_of=as_of, keep_gap=keep_gap)
+
+
+def _preview_dunning(arguments: argparse.Namespace) -> int:
+    with services(start()) as opened:
+        found = read(
+            opened.db,
+            inside(arguments.tenant),
+            preview_run,
+            arguments.as_of,
+            keep_gap=arguments.keep_gap,
+        )
+    answer(arguments, _told_ahead(found), **render.preview(found))
+    return 0
+
+
+def _told_ahead(found: PreviewView) -> str:
+    """The preview for a terminal: each e-mail, and how many invoices are passed over and why."""
+    invoice_count = sum(len(email.invoices) for email in found.would_send)
+    lines = [f"On {found.as_of}: {len(found.would_send)} e-mails about {invoice_count} invoices."]
+    lines += [
+        f"  {email.customer_name} <{email.to_address}>: {email.template_key}, "
+        f"{', '.join(step.invoice_number for step in email.invoices)}"
+        for email in found.would_send[:FINDINGS_SHOWN_MAX]
+    ]
+    if len(found.would_send) > FINDINGS_SHOWN_MAX:
+        lines.append(f"  and {len(found.would_send) - FINDINGS_SHOWN_MAX} more (--json has all)")
+    counts = Counter(one.reason for one in found.not_chased)
+    lines += [f"  not chased, {reason}: {count}" for reason, count in counts.most_common()]
+    return "\n".join(lines)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

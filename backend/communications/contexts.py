@@ -10,11 +10,14 @@ from decimal import Decimal
 from backend.communications.templates import Cell, Table, Value
 from backend.communications.wording import date_text, days_text, money_text, single_line
 from backend.money import ZERO
+from backend.tenants.settings import TenantSettings
 
 # A customer with more open invoices gets the first ones, and the number and sum of the rest.
 ROWS_MAX = 50
 
 _NAME_CHARACTERS_MAX = 100
+_LINE_CHARACTERS_MAX = 200
+_LINES_MAX = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,13 @@ class Issuer:
 
     name: str
     lines: tuple[str, ...] = ()
+
+
+def issuer_of(tenant: TenantSettings) -> Issuer:
+    """The tenant as the writer of its e-mails, its postal address under each of them."""
+    address = tenant.postal_address or ""
+    lines = (single_line(line, characters_max=_LINE_CHARACTERS_MAX) for line in address.split("\n"))
+    return Issuer(tenant.name, tuple(line for line in lines if line)[:_LINES_MAX])
 
 
 @dataclass(frozen=True, slots=True)

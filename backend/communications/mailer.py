@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from urllib.parse import quote
 from uuid import UUID
 
 
@@ -21,7 +22,8 @@ class Attachment:
 class OutgoingEmail:
     """One e-mail, complete. `communication_id` names it for ever: a repeat has the same Message-ID.
 
-    `written_at` is UTC. `from_name` stands before the service's own address; replies go there.
+    `written_at` is UTC. `from_name` stands before the service's own address; replies go to
+    `reply_to`, or there when it is None. `is_repeat`: an earlier try may have come through.
     """
 
     communication_id: UUID
@@ -32,6 +34,26 @@ class OutgoingEmail:
     html_body: str
     written_at: datetime
     attachments: tuple[Attachment, ...] = ()
+    reply_to: str | None = None
+    is_reminder: bool = False
+    is_repeat: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every mailer adds to say: this comes from a machine, and how to have less of it.
+
+        Only reminders can be done without; the wish goes to the people of the tenant, who decide.
+        """
+        headers = {
+            # Keeps vacation replies and other robots from answering a bill.
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "All",
+        }
+        if self.is_reminder and self.reply_to is not None:
+            address = quote(self.reply_to, safe="@")
+            subject = quote(f"Unsubscribe {self.communication_id}")
+            headers["List-Unsubscribe"] = f"<mailto:{address}?subject={subject}>"
+        return headers
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,12 +53,12 @@ class Communication(TenantRow, table=True):
         sa.Index("ix_communications__created", "tenant_id", "row_id"),
         sa.Index("ix_communications__customer", "tenant_id", "customer_id", "row_id"),
         sa.Index("ix_communications__correlation_id", "tenant_id", "correlation_id"),
-        # Who had a reminder lately.
+        # Whether a customer had a reminder lately.
         sa.Index(
             "ix_communications__reminded",
             "tenant_id",
-            "reminded_on",
             "customer_id",
+            "reminded_on",
             sqlite_where=sa.text("reminded_on IS NOT NULL"),
             mssql_where=sa.text("reminded_on IS NOT NULL"),
         ),

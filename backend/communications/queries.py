@@ -48,9 +48,10 @@ _HEAD = (
 )
 _WITH_CUSTOMER = _M.join(_C, sa.and_(_C.c.tenant_id == _M.c.tenant_id, _C.c.id == _M.c.customer_id))
 _ALL = sa.select(*_HEAD).select_from(_WITH_CUSTOMER).where(_M.c.tenant_id == TENANT)
+_OF_COMMUNICATION = ("customer_id", "payment_id", "dunning_run_id", "type", "status")
 _ONE = _M.c.id == sa.bindparam("communication_id")
 _GET = Statement(
-    sa.select(*_HEAD, _M.c.text_body, _M.c.html_body)
+    sa.select(*_HEAD, _M.c.text_body, _M.c.html_body, _M.c.template_problem)
     .select_from(_WITH_CUSTOMER)
     .where(_M.c.tenant_id == TENANT, _ONE)
 )
@@ -118,11 +119,15 @@ class AttachmentView:
 
 @dataclass(frozen=True, slots=True)
 class CommunicationDetail:
-    """An e-mail with all that was in it; bodies are empty until it is written."""
+    """An e-mail with all that was in it; bodies are empty until it is written.
+
+    `template_problem` says why the tenant's own wording was passed over.
+    """
 
     head: CommunicationView
     text_body: str
     html_body: str
+    template_problem: str | None
     attachments: tuple[AttachmentView, ...]
 
 
@@ -144,6 +149,7 @@ class CommunicationFilter:
     payment_id: UUID | None = None
     type: CommunicationType | None = None
     status: CommunicationStatus | None = None
+    dunning_run_id: UUID | None = None
 
 
 def get_communication(reader: Reader, communication_id: UUID) -> CommunicationDetail:
@@ -156,8 +162,9 @@ def get_communication(reader: Reader, communication_id: UUID) -> CommunicationDe
     for attached in reader.rows(_ATTACHMENTS_OF, communication_id=communication_id):
         facts = (*attached[:-1], bool(attached.is_kept))
         attachments.append(AttachmentView(*facts))
-    *head, text_body, html_body = row
-    return CommunicationDetail(_view(reader, head), text_body, html_body, tuple(attachments))
+    *head, text_body, html_body, problem = row
+    view = _view(reader, head)
+    return CommunicationDetail(view, text_body, html_body, problem, tuple(attachments))
 
 
 def get_attachment(reader: Reader, communication_id: UUID, attachment_id: UUID) -> AttachedFile:
@@ -183,7 +190,7 @@ def list_communications(
     checked_limit(limit)
     params: dict[str, Any] = {
         name: value
-        for name in ("customer_id", "invoice_id", "payment_id", "type", "status")
+        for name in (*_OF_COMMUNICATION, "invoice_id")
         if (value := getattr(narrowed, name)) is not None
     }
     params["page"] = limit + 1
@@ -207,7 +214,7 @@ def _view(reader: Reader, head: Sequence[Any]) -> CommunicationView:
 @functools.lru_cache(maxsize=64)
 def _list_statement(given: frozenset[str]) -> Statement:
     query = _ALL
-    for name in ("customer_id", "payment_id", "type", "status"):
+    for name in _OF_COMMUNICATION:
         if name in given:
             query = query.where(_M.c[name] == sa.bindparam(name, type_=_M.c[name].type))
     order: ColumnElement[int] = _M.c.row_id

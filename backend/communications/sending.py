@@ -1,9 +1,10 @@
 """Sending one e-mail: write it down, hand it over outside any transaction, write down how it went.
 
 Between the two transactions the process may die. Then the message comes again, and so does the
-e-mail, with the same Message-ID; a payment can never be doubled by it. Just before the hand-over
-the letter is made once more and must come out the same, so that nobody is asked for money that was
-paid a moment ago.
+e-mail, with the same Message-ID; a payment can never be doubled by it. While one worker is at it,
+a second delivery of the message waits: the first transaction takes a lease. Just before the
+hand-over the letter is made once more and must come out the same, so that nobody is asked for money
+that was paid a moment ago.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from backend.communications.mailer import (
     MailerUnavailable,
     OutgoingEmail,
 )
-from backend.communications.models import CommunicationStatus
+from backend.communications.models import CommunicationStatus, CommunicationType, ReturnKind
+from backend.communications.returns import report_return
 from backend.communications.service import (
     find_standing,
     keep_contents,
-    mark_bounced,
     mark_failed,
     mark_sent,
     note_problem,
@@ -43,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 # An invoice that changes this often between two looks is being worked on: come back later.
 LOOKS_MAX = 5
+MAIL_SERVER = "mail server"  # who tells of a bounce at the hand-over
 
 BuildLetter = Callable[[Reader], Letter]
 OnClaim = Callable[[UnitOfWork, UUID, Letter], None]
@@ -64,6 +66,7 @@ class Source:
 class _Claimed:
     communication_id: UUID
     written_at: datetime
+    is_repeat: bool
 
 
 class _Settled:
@@ -119,6 +122,9 @@ def _claim(
         is_tried_anew = source.is_sent_again and reopen_failed(work, standing.communication_id)
         if not is_tried_anew:
             return _Settled()
+    # A lease that is over is that of a worker that died on the way.
+    elif standing is not None and (standing.sending_until or work.now) > work.now:
+        raise Busy("The e-mail is being handed over at this moment.")
     if build(work) != letter:
         return _Changed()
     if standing is None:
@@ -131,7 +137,8 @@ def _claim(
         mark_failed(work, communication_id, letter.obstacle or "")
         return _Settled()
     keep_contents(work, communication_id, letter, written, with_files=keeps_files)
-    return _Claimed(communication_id, work.now)
+    is_repeat = standing is not None and standing.was_tried
+    return _Claimed(communication_id, work.now, is_repeat)
 
 
 def _hand_over(
@@ -151,8 +158,13 @@ def _hand_over(
         html_body=written.email.html,
         written_at=claim.written_at,
         attachments=written.attachments,
+        reply_to=letter.reply_to,
+        is_reminder=letter.type is CommunicationType.DUNNING,
+        is_repeat=claim.is_repeat,
     )
     told = log.bind(communication_id=str(claim.communication_id), type=letter.type)
+    if written.template_problem is not None:
+        told.warning("email.template_passed_over", problem=written.template_problem)
     try:
         receipt = mailer.deliver(email)
     except MailerUnavailable as problem:
@@ -160,7 +172,7 @@ def _hand_over(
         told.warning("email.not_handed_over", problem=str(problem))
         raise Busy(f"The e-mail could not be handed over: {problem}") from problem
     except AddressRefused as refusal:
-        run(db, actor, _refuse_address, claim.communication_id, letter, str(refusal))
+        run(db, actor, _refuse_address, claim.communication_id, str(refusal))
         told.warning("email.address_refused", problem=str(refusal))
     except EmailRefused as refusal:
         run(db, actor, mark_failed, claim.communication_id, str(refusal))
@@ -170,6 +182,14 @@ def _hand_over(
         told.info("email.sent", provider_id=receipt.provider_id)
 
 
-def _refuse_address(work: UnitOfWork, communication_id: UUID, letter: Letter, reason: str) -> None:
+def _refuse_address(work: UnitOfWork, communication_id: UUID, reason: str) -> None:
     mark_failed(work, communication_id, reason)
-    mark_bounced(work, letter.customer_id, letter.to_address)
+    report_return(
+        work,
+        communication_id,
+        None,
+        ReturnKind.BOUNCED,
+        reason,
+        MAIL_SERVER,
+        may_be_repeated=False,
+    )

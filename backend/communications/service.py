@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,16 +19,19 @@ from backend.communications.models import (
     CommunicationStatus,
 )
 from backend.communications.queries import CommunicationDetail, get_communication
+from backend.communications.templates import RenderedEmail
 from backend.communications.wording import single_line
-from backend.customers.models import CUSTOMERS, EmailStatus
 from backend.db.statements import TENANT, Statement
 from backend.errors import StateConflict
 from backend.ids import new_id
 from backend.messaging.contracts import EmailSendRequested
 from backend.unit_of_work import Reader, UnitOfWork
 
-_M, _I, _A, _C = COMMUNICATIONS, COMMUNICATION_INVOICES, COMMUNICATION_ATTACHMENTS, CUSTOMERS
+_M, _I, _A = COMMUNICATIONS, COMMUNICATION_INVOICES, COMMUNICATION_ATTACHMENTS
 ERROR_CHARACTERS_MAX = 1000
+# One hand-over at a time. Longer than the slowest mailer may take, so that it ends while it holds;
+# short enough that a worker that died holds nobody up for long.
+HAND_OVER_SECONDS_MAX = 60
 
 _ADD = Statement(sa.insert(_M))
 _ADD_INVOICE = Statement(sa.insert(_I))
@@ -45,6 +49,8 @@ _WRITE = Statement(
         subject=sa.bindparam("new_subject"),
         text_body=sa.bindparam("new_text_body"),
         html_body=sa.bindparam("new_html_body"),
+        template_problem=sa.bindparam("new_template_problem"),
+        sending_until=sa.bindparam("lease_until", type_=_M.c.sending_until.type),
         version=_M.c.version + 1,
     )
 )
@@ -56,11 +62,14 @@ _SETTLE = Statement(
         provider_id=sa.bindparam("new_provider_id"),
         error=sa.bindparam("new_error"),
         sent_at=sa.bindparam("new_sent_at"),
+        sending_until=None,
         version=_M.c.version + 1,
     )
 )
 _NOTE = Statement(
-    sa.update(_M).where(*_QUEUED).values(error=sa.bindparam("new_error"), version=_M.c.version + 1)
+    sa.update(_M)
+    .where(*_QUEUED)
+    .values(error=sa.bindparam("new_error"), sending_until=None, version=_M.c.version + 1)
 )
 _QUEUE_AGAIN = Statement(
     sa.update(_M)
@@ -83,36 +92,26 @@ _FORGET_INVOICE = Statement(
         _I.c.invoice_id == sa.bindparam("invoice_id"),
     )
 )
-_STANDING = sa.select(_M.c.id, _M.c.status)
+_STANDING = sa.select(_M.c.id, _M.c.status, _M.c.sending_until, _M.c.subject)
 _BY_ID = Statement(
     _STANDING.where(_M.c.tenant_id == TENANT, _M.c.id == sa.bindparam("communication_id"))
 )
 _BY_SOURCE = Statement(
     _STANDING.where(_M.c.tenant_id == TENANT, _M.c.source_message_id == sa.bindparam("source"))
 )
-# Only while the customer still has the address that refused: a corrected one is not to blame.
-_BOUNCE = Statement(
-    sa.update(_C)
-    .where(
-        _C.c.tenant_id == TENANT,
-        _C.c.id == sa.bindparam("customer_id"),
-        _C.c.email == sa.bindparam("address"),
-        _C.c.email_status == EmailStatus.OK,
-    )
-    .values(
-        email_status=EmailStatus.BOUNCED,
-        updated_at=sa.bindparam("now"),
-        version=_C.c.version + 1,
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Which communication, and whether it is still to be sent."""
+    """Which communication, whether it is still to be sent, and until when somebody is at it.
+
+    `was_tried`: its contents were written before, so that an earlier try may have come through.
+    """
 
     communication_id: UUID
     status: CommunicationStatus
+    sending_until: datetime | None
+    was_tried: bool
 
 
 def find_standing(
@@ -123,12 +122,15 @@ def find_standing(
         row = reader.first(_BY_ID, communication_id=communication_id)
     else:
         row = reader.first(_BY_SOURCE, source=source_message_id)
-    return None if row is None else Standing(row.id, row.status)
+    return (
+        None if row is None else Standing(row.id, row.status, row.sending_until, row.subject != "")
+    )
 
 
 def queue_email(work: UnitOfWork, letter: Letter, *, source_message_id: UUID | None = None) -> UUID:
-    """Put an e-mail on record as queued, without contents yet; its id."""
+    """Put an e-mail on record as queued, without contents unless they are ready; its id."""
     work.actor.require(Action.INVOICES_WRITE)
+    ready = letter.ready or RenderedEmail("", "", "")
     communication_id = new_id()
     work.execute(
         _ADD,
@@ -140,11 +142,11 @@ def queue_email(work: UnitOfWork, letter: Letter, *, source_message_id: UUID | N
         type=letter.type,
         status=CommunicationStatus.QUEUED,
         to_address=letter.to_address,
-        template_key=letter.template_key.value,
+        template_key=str(letter.template_key),
         step_number=letter.step_number,
-        subject="",
-        text_body="",
-        html_body="",
+        subject=ready.subject,
+        text_body=ready.text,
+        html_body=ready.html,
         source_message_id=source_message_id,
         provider_id=None,
         error=None,
@@ -184,7 +186,10 @@ def keep_contents(
     *,
     with_files: bool,
 ) -> None:
-    """Write down what is about to be sent; the files themselves only `with_files`."""
+    """Write down what is about to be sent, and that it is; the files themselves only `with_files`.
+
+    From now on nobody else hands it over until this try has ended, or its time is up.
+    """
     work.execute(
         _WRITE,
         communication_id=communication_id,
@@ -192,6 +197,8 @@ def keep_contents(
         new_subject=written.email.subject,
         new_text_body=written.email.text,
         new_html_body=written.email.html,
+        new_template_problem=written.template_problem,
+        lease_until=work.now + timedelta(seconds=HAND_OVER_SECONDS_MAX),
     )
     for dropped in letter.dropped:
         work.execute(
@@ -233,19 +240,6 @@ def mark_failed(work: UnitOfWork, communication_id: UUID, reason: str) -> None:
     if _settle(work, communication_id, CommunicationStatus.FAILED, provider_id=None, error=error):
         after = {"status": CommunicationStatus.FAILED, "error": error}
         work.record("communication.failed", "communication", communication_id, after=after)
-
-
-def mark_bounced(work: UnitOfWork, customer_id: UUID, address: str) -> None:
-    """The customer's address refuses mail: remember it, unless it was corrected meanwhile."""
-    work.actor.require(Action.CUSTOMERS_WRITE)
-    if work.execute(_BOUNCE, customer_id=customer_id, address=address, now=work.now):
-        work.record(
-            "customer.email_bounced",
-            "customer",
-            customer_id,
-            before={"email_status": EmailStatus.OK},
-            after={"email_status": EmailStatus.BOUNCED, "email": address},
-        )
 
 
 def note_problem(work: UnitOfWork, communication_id: UUID, problem: str) -> None:

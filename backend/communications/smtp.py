@@ -134,9 +134,12 @@ def compose(email: OutgoingEmail, from_address: str) -> EmailMessage:
     )
     message["To"] = _recipient(email.to_address)
     message["Subject"] = single_line(email.subject, characters_max=200)
-    # Keeps vacation replies and other robots from answering a bill.
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Auto-Response-Suppress"] = "All"
+    if email.reply_to is not None:
+        # One that no header can hold is left out: answers then go to the sender.
+        with contextlib.suppress(ValueError):
+            message["Reply-To"] = _header_address(email.reply_to)
+    for name, value in email.headers.items():
+        message[name] = value
     message.set_content(email.text_body)
     message.add_alternative(email.html_body, subtype="html")
     for attachment in email.attachments:
@@ -148,13 +151,18 @@ def compose(email: OutgoingEmail, from_address: str) -> EmailMessage:
 
 
 def _recipient(address: str) -> Address:
-    if not _ONE_ADDRESS.fullmatch(address):
-        raise AddressRefused(f"not an e-mail address: {address!r}")
-    local_part, _, domain = address.partition("@")
     try:
-        return Address(username=local_part, domain=domain.encode("idna").decode("ascii"))
+        return _header_address(address)
     except ValueError as problem:
         raise AddressRefused(f"not an e-mail address: {address!r}") from problem
+
+
+def _header_address(address: str) -> Address:
+    """An address as headers hold it, its domain in ASCII. Raises ValueError."""
+    if not _ONE_ADDRESS.fullmatch(address):
+        raise ValueError("not an e-mail address")
+    local_part, _, domain = address.partition("@")
+    return Address(username=local_part, domain=domain.encode("idna").decode("ascii"))
 
 
 @contextlib.contextmanager

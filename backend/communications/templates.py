@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, StrictUndefined, Template, TemplateError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from backend.communications.markup import check_markup
 from backend.communications.wording import clean_text, single_line
 from backend.errors import InvalidInput
 
@@ -29,7 +32,9 @@ SUBJECT_CHARACTERS_MAX = 200  # mail programs show some 70; more is cut off with
 SOURCE_CHARACTERS_MAX = 20_000
 OUTPUT_CHARACTERS_MAX = 400_000  # Gmail clips at about 100 KB; a runaway template ends here
 LIST_ITEMS_MAX = 200
-LOOPS_NESTED_MAX = 2  # so that a template makes at most LIST_ITEMS_MAX² steps
+LOOPS_NESTED_MAX = 2
+LOOPS_MAX = 10  # with the nesting: at most LOOPS_MAX · LIST_ITEMS_MAX² steps, some 50 ms
+SEPARATOR_CHARACTERS_MAX = 20
 
 _NODES: Final = (
     nodes.Template,
@@ -49,7 +54,19 @@ _NODES: Final = (
     nodes.Not,
     nodes.CondExpr,
 )
+# What filling in a template can end with: wrong types, a list that is too long, a number too large.
+_WRONG_IN_USE: Final = (
+    TemplateError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+)
 _FILTERS: Final = ("capitalize", "first", "join", "last", "length", "lower", "trim", "upper")
+_OF_A_LOOP: Final = frozenset({"index", "index0", "first", "last", "length"})
+_LISTED: Final = "listed"  # put around what a loop runs over; no template can name it
 _TESTS: Final = ("defined", "eq", "ne", "gt", "ge", "lt", "le", "none")
 
 
@@ -102,9 +119,21 @@ class Table:
 Value = str | int | Table | list["Value"] | dict[str, "Value"]
 
 
-def default_template(key: TemplateKey) -> TemplateSource:
-    """The template that a tenant has until it writes its own."""
-    return _defaults()[key]
+_KNOWN: Final = {str(key): key for key in TemplateKey}
+
+
+def known_key(key: str) -> TemplateKey | None:
+    """The e-mail that BillerJacket comes with under this key; None for a tenant's own reminder."""
+    return _KNOWN.get(key)
+
+
+# The neutral one of the four: what a reminder of the tenant's own falls back on.
+_REMINDER: Final = TemplateKey.OVERDUE_NOTICE
+
+
+def default_template(key: str) -> TemplateSource:
+    """The template that a tenant has until it writes its own, for any other key a reminder."""
+    return _defaults()[known_key(key) or _REMINDER]
 
 
 def check_template(source: TemplateSource) -> None:
@@ -115,13 +144,13 @@ def check_template(source: TemplateSource) -> None:
 
 
 def render(
-    key: TemplateKey, context: Mapping[str, Value], source: TemplateSource | None = None
+    key: str, context: Mapping[str, Value], source: TemplateSource | None = None
 ) -> RenderedEmail:
     """The e-mail that a template makes of these values; without a source, the default template.
 
     The context must hold `issuer_name` and `issuer_lines`, which the frame of the HTML shows.
-    Raises InvalidInput when the template is not permitted, names a value that it was not given, or
-    grows too large.
+    Raises InvalidInput when the template is not permitted, names a value that it was not given,
+    becomes HTML that an e-mail may not hold, or grows too large.
     """
     source = source or default_template(key)
     plain = {name: _plain(value) for name, value in context.items()}
@@ -130,7 +159,13 @@ def render(
         _fill(source.subject, "subject", plain), characters_max=SUBJECT_CHARACTERS_MAX
     )
     text = _fill(source.text, "text", plain).strip() + "\n"
-    body = Markup(_fill(source.html, "html", marked))  # noqa: S704 (rendered with autoescape)
+    lines = plain["issuer_lines"]
+    if isinstance(lines, list) and lines:
+        # What the frame shows under the HTML. "-- " is how mail programs know a signature.
+        text += "\n".join(["", "-- ", *map(str, lines), ""])
+    filled = _fill(source.html, "html", marked)
+    check_markup(filled)
+    body = Markup(filled)  # noqa: S704 (rendered with autoescape, and looked through)
     html = framed(
         subject, body, issuer_name=marked["issuer_name"], issuer_lines=marked["issuer_lines"]
     )
@@ -154,7 +189,7 @@ def _fill(source: str, part: str, values: Mapping[str, object]) -> str:
             if size > OUTPUT_CHARACTERS_MAX:
                 raise InvalidInput.of(part, "the template's result is too long")
             pieces.append(piece)
-    except (TemplateError, TypeError) as problem:
+    except _WRONG_IN_USE as problem:
         raise InvalidInput.of(part, f"the template cannot be filled in: {problem}") from problem
     return "".join(pieces)
 
@@ -167,7 +202,8 @@ def _compiled(source: str, part: str) -> Template:
     try:
         tree = environment.parse(source)
         _check(tree, part, loops=0)
-        return environment.from_string(source)
+        _bound_loops(tree, part)
+        return environment.from_string(tree)
     except (TemplateError, SyntaxError, RecursionError, MemoryError) as problem:
         # The last three: nested deeper than Python's own compiler goes.
         raise InvalidInput.of(part, f"is not a valid template: {problem}") from problem
@@ -179,6 +215,8 @@ def _check(node: nodes.Node, part: str, loops: int) -> None:
         raise InvalidInput.of(part, f"templates cannot use {type(node).__name__.lower()}")
     if isinstance(node, nodes.Name) and node.name == "self":
         raise InvalidInput.of(part, "templates cannot use self")
+    if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+        raise InvalidInput.of(part, f"there is no filter {node.name}")
     if isinstance(node, nodes.For):
         loops += 1
         if loops > LOOPS_NESTED_MAX or node.recursive:
@@ -189,13 +227,50 @@ def _check(node: nodes.Node, part: str, loops: int) -> None:
         _check(child, part, loops)
 
 
+def _bound_loops(tree: nodes.Template, part: str) -> None:
+    """Let every loop run over a list only: over the letters of a table it would take hours."""
+    loops = list(tree.find_all(nodes.For))
+    if len(loops) > LOOPS_MAX:
+        raise InvalidInput.of(part, f"can have {LOOPS_MAX} loops at most")
+    for loop in loops:
+        loop.iter = nodes.Filter(loop.iter, _LISTED, [], [], None, None, lineno=loop.lineno)
+
+
+def _listed(value: object) -> list[object]:
+    """What a loop may run over. Raises TypeError."""
+    if not isinstance(value, list):
+        raise TypeError("a loop must run over a list")
+    return value
+
+
+def _joined(items: object, separator: str = ", ") -> str:
+    """The filter `join`, of lists and with a short separator: it cannot multiply what is long."""
+    if len(separator) > SEPARATOR_CHARACTERS_MAX:
+        raise ValueError(f"a separator has at most {SEPARATOR_CHARACTERS_MAX} characters")
+    parts = [str(item) for item in _listed(items)]
+    return separator.join(parts)
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Where a template is filled in; a dot reaches what was given, and nothing of Python."""
+
+    def getattr(self, obj: object, attribute: str) -> object:
+        if isinstance(obj, dict):
+            return obj[attribute] if attribute in obj else self.undefined(name=attribute)
+        if isinstance(obj, LoopContext) and attribute in _OF_A_LOOP:
+            return super().getattr(obj, attribute)
+        raise SecurityError(f"there is no {attribute!r} to be had here")
+
+
 @cache
 def _environment(*, escape: bool) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = _Environment(
         autoescape=escape, undefined=StrictUndefined, keep_trailing_newline=True
     )
     environment.globals.clear()
     environment.filters = {name: environment.filters[name] for name in _FILTERS}
+    environment.filters["join"] = _joined
+    environment.filters[_LISTED] = _listed
     environment.tests = {name: environment.tests[name] for name in _TESTS}
     return environment
 

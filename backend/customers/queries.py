@@ -68,11 +68,15 @@ class CustomerView:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFilter:
-    """What a list of customers is narrowed to; `q` searches name, e-mail and reference."""
+    """What a list of customers is narrowed to; `q` searches name, e-mail and reference.
+
+    `dunning_plan_id` finds those who have the plan as their own.
+    """
 
     q: str | None = None
     external_source: str | None = None
     external_reference_id: str | None = None
+    dunning_plan_id: UUID | None = None
 
 
 EVERYTHING = CustomerFilter()
@@ -108,6 +112,8 @@ def list_customers(
         params["external_source"] = narrowed.external_source
     if narrowed.external_reference_id:
         params["external_reference_id"] = narrowed.external_reference_id
+    if narrowed.dunning_plan_id:
+        params["dunning_plan_id"] = narrowed.dunning_plan_id
     search = None
     if narrowed.q and narrowed.q.strip():
         search, terms = search_terms(reader.connection.dialect, narrowed.q)
@@ -131,6 +137,10 @@ def _list_statement(given: frozenset[str], search: str | None) -> Statement:
         query = query.where(_C.c.external_source == sa.bindparam("external_source"))
     if "external_reference_id" in given:
         query = query.where(_C.c.external_reference_id == sa.bindparam("external_reference_id"))
+    if "dunning_plan_id" in given:
+        query = query.where(
+            _C.c.dunning_plan_id == sa.bindparam("dunning_plan_id", type_=_C.c.dunning_plan_id.type)
+        )
     if search is not None:
         query = query.where(matching(_C, search))
     if "before" in given:

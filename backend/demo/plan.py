@@ -61,6 +61,7 @@ class Scene(StrEnum):
     DISPUTED = "disputed"
     PROMISED = "promised"
     PROMISE_BROKEN = "promise_broken"
+    PROMISE_KEPT = "promise_kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ _MORE = (
     (Scene.CANCELLED, (150,)),
     (Scene.VOIDED, (220,)),
     (Scene.DEPOSIT, (-9,)),
+    (Scene.PROMISE_KEPT, (26,)),
 )
 # With these customers something is always open, so that it shows why they are not chased.
 _TRAIT_SCENES = {

@@ -13,12 +13,14 @@ from uuid import UUID
 
 from backend.actor import Actor
 from backend.communications.mailer import OutgoingEmail, ProviderReceipt
+from backend.communications.models import ReturnKind
 from backend.communications.queries import get_communication
+from backend.communications.returns import report_return
 from backend.communications.sending import Source, send_letter
-from backend.communications.service import mark_bounced
 from backend.demo.stage import Stage
-from backend.dunning.evaluation import run_evaluation
-from backend.dunning.letters import dunning_letter, take_back_unsent
+from backend.dunning.evaluation import answer_message
+from backend.dunning.letters import dunning_letter
+from backend.dunning.taken_back import settle_steps
 from backend.errors import Refused
 from backend.invoices.letters import invoice_letter
 from backend.messaging import queue_table, unsent
@@ -108,10 +110,10 @@ class Post:
                     actor,
                     Source(communication_id=communication_id),
                     partial(dunning_letter, communication_id=communication_id),
-                    on_claim=take_back_unsent,
+                    on_claim=settle_steps,
                 )
-            case EvaluateDunning(as_of=as_of, scheduled=scheduled):
-                run(db, actor, run_evaluation, as_of=as_of, scheduled=scheduled)
+            case EvaluateDunning() as asked:
+                run(db, actor, answer_message, asked)
             case ApplyPayment(command=command):
                 outcome = run(db, actor, try_payment, _payment(command))
                 return outcome if isinstance(outcome, Refused) else None
@@ -127,7 +129,8 @@ class Post:
         head = read(self._stage.db, actor, get_communication, communication_id).head
         since = self._returned.get(head.to_address)
         if since is not None and since <= self._stage.clock.now:
-            run(self._stage.db, actor, mark_bounced, head.customer_id, head.to_address)
+            report = (None, head.to_address, ReturnKind.BOUNCED, "550 No such user", "mail server")
+            run(self._stage.db, actor, report_return, *report)
 
 
 def _payment(command: dict[str, object]) -> RecordPayment:

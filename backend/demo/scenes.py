@@ -9,9 +9,13 @@ from decimal import Decimal
 from backend.demo.plan import Episode, Scene, Trait
 from backend.demo.shop import Bill, How, Receipt
 from backend.demo.story import Script
+from backend.dunning.models import ContactOutcome
 from backend.dunning.service import HoldInvoice
 from backend.invoices.models import InvoiceHold
 from backend.payments.models import PaymentMethod
+
+# Days overdue from which on somebody calls.
+_CALLED_FROM = 100
 
 
 def play(script: Script, episode: Episode) -> None:
@@ -32,7 +36,13 @@ def _draft_voided(script: Script, episode: Episode) -> None:
 
 
 def _unpaid(script: Script, episode: Episode) -> None:
-    _one(script, episode)
+    bill = _one(script, episode)
+    [ago] = episode.days
+    if ago >= _CALLED_FROM:
+        # Most of the reminders were in vain: somebody takes up the telephone.
+        note = "Left a message at the front desk; the owner is to call back."
+        outcome, back_on = ContactOutcome.LEFT_MESSAGE, script.next_workday(script.day(-2))
+        script.add(_before(script, script.today, 3), _call(script, bill, outcome, note, back_on))
 
 
 def _part_paid(script: Script, episode: Episode) -> None:
@@ -136,8 +146,11 @@ def _paused(script: Script, episode: Episode) -> None:
 
 
 def _disputed(script: Script, episode: Episode) -> None:
-    hold = HoldInvoice(InvoiceHold.DISPUTE, reason=script.shop.words.dispute)
-    _hold(script, _one(script, episode), hold, days_after_due=4)
+    bill, reason = _one(script, episode), script.shop.words.dispute
+    at = _after(script, bill.due, 4)
+    script.add(at, _call(script, bill, ContactOutcome.DISPUTED, reason))
+    hold = HoldInvoice(InvoiceHold.DISPUTE, reason=reason)
+    script.add(at + timedelta(minutes=2), lambda: script.shop.hold(bill, hold))
 
 
 def _promised(script: Script, episode: Episode) -> None:
@@ -152,12 +165,31 @@ def _promise_broken(script: Script, episode: Episode) -> None:
     at = _after(script, bill.due, 3)
     until = bill.due + timedelta(days=21)
     script.add(at, lambda: _promise(script, bill, until, percent=50))
+    note = "Rang for a long time; nobody there after lunch."
+    again = _after(script, until, 2)
+    script.add(again, _call(script, bill, ContactOutcome.NO_ANSWER, note))
+
+
+def _promise_kept(script: Script, episode: Episode) -> None:
+    bill = _one(script, episode)
+    at = _after(script, bill.due, 4)
+    until = script.next_workday(bill.due + timedelta(days=14))
+    script.add(at, lambda: _promise(script, bill, until, percent=60))
+    # A little more than was promised, two days before.
+    script.add(_before(script, until, 2), _pay(script, bill, script.check(), percent=65))
 
 
 def _promise(script: Script, bill: Bill, until: date, *, percent: int) -> None:
     amount = (script.shop.balance(bill) * percent / 100).quantize(Decimal("0.01"))
     reason = "Promised on the telephone by their bookkeeper."
+    script.shop.call(bill, ContactOutcome.PROMISED, "Their bookkeeper pays after the inspection.")
     script.shop.hold(bill, HoldInvoice(InvoiceHold.PROMISE, until, amount, reason))
+
+
+def _call(
+    script: Script, bill: Bill, outcome: ContactOutcome, note: str, next_on: date | None = None
+) -> Callable[[], object]:
+    return lambda: script.shop.call(bill, outcome, note, next_on)
 
 
 def _hold(script: Script, bill: Bill, hold: HoldInvoice, *, days_after_due: int) -> None:
@@ -206,4 +238,5 @@ _SCENES: dict[Scene, Callable[[Script, Episode], None]] = {
     Scene.DISPUTED: _disputed,
     Scene.PROMISED: _promised,
     Scene.PROMISE_BROKEN: _promise_broken,
+    Scene.PROMISE_KEPT: _promise_kept,
 }

@@ -16,6 +16,9 @@ from backend.customers.service import create_customer, update_customer
 from backend.demo.plan import PlannedCustomer, Trait
 from backend.demo.stage import Stage
 from backend.demo.words import Words
+from backend.dunning.contacts import LogContact, log_contact
+from backend.dunning.models import ContactKind, ContactOutcome
+from backend.dunning.promises import settle_promises
 from backend.dunning.service import (
     CreatePlan,
     HoldCustomer,
@@ -293,13 +296,25 @@ class Shop:
         """Do not chase an invoice."""
         self._do(Desk.FINANCE, hold_invoice, bill.id, command)
 
+    def call(
+        self,
+        bill: Bill,
+        outcome: ContactOutcome,
+        note: str,
+        next_on: date | None = None,
+    ) -> None:
+        """Call the customer about an invoice, and write down what came of it."""
+        call = LogContact(ContactKind.CALL, outcome, note, next_on, bill.id)
+        self._do(Desk.FINANCE, log_contact, bill.client.id, call)
+
     def hold_client(self, client: Client, command: HoldCustomer) -> None:
         """Do not chase a customer."""
         self._do(Desk.ADMIN, hold_customer, client.id, command)
 
     def sweep(self) -> None:
-        """The scheduler marks what has fallen due."""
+        """The scheduler marks what has fallen due, and settles what was promised."""
         self._do(Desk.SCHEDULER, sweep_overdue)
+        self._do(Desk.SCHEDULER, settle_promises)
 
     def chase(self) -> None:
         """The scheduler asks for the day's evaluation."""

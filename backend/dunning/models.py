@@ -143,7 +143,10 @@ class DunningNotice(TenantRow, table=True):
         sa.UniqueConstraint("tenant_id", "invoice_id", "days_after_due"),
         sa.UniqueConstraint("tenant_id", "invoice_id", "noticed_on"),
         sa.Index("ix_dunning_notices__run", "tenant_id", "dunning_run_id"),
-        sa.Index("ix_dunning_notices__communication", "tenant_id", "communication_id"),
+        # With the invoice in it: one e-mail may be about very many.
+        sa.Index(
+            "ix_dunning_notices__communication", "tenant_id", "communication_id", "invoice_id"
+        ),
     )
 
     invoice_id: UUID = Field(sa_type=Id)

@@ -10,7 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from backend.actor import Action
-from backend.checks import required_text
+from backend.checks import optional_text, required_text
+from backend.communications.template_store import check_step_subject, reminder_keys
 from backend.communications.templates import TemplateKey
 from backend.db.failures import LostRace
 from backend.db.statements import TENANT, Statement
@@ -22,12 +23,7 @@ from backend.unit_of_work import Reader, UnitOfWork
 
 STEPS_MAX = 20
 DAYS_AFTER_DUE_MAX = 3650
-REMINDER_TEMPLATES = (
-    TemplateKey.FRIENDLY_REMINDER,
-    TemplateKey.OVERDUE_NOTICE,
-    TemplateKey.FINAL_WARNING,
-    TemplateKey.LAST_CALL,
-)
+SUBJECT_LENGTH_MAX = 500
 
 _PLAN, _STEP = DUNNING_PLANS, DUNNING_STEPS
 _COLUMNS = (
@@ -53,6 +49,7 @@ _STEPS = Statement(
         _STEP.c.days_after_due,
         _STEP.c.template_key,
         _STEP.c.channel,
+        _STEP.c.subject,
     )
     .join(_PLAN, sa.and_(_PLAN.c.tenant_id == _STEP.c.tenant_id, _PLAN.c.id == _STEP.c.plan_id))
     .where(
@@ -87,11 +84,15 @@ _DROP_STEPS = Statement(
 
 @dataclass(frozen=True, slots=True)
 class StepInput:
-    """A step: so many days after the due date (0 is the first overdue day), this e-mail."""
+    """A step: so many days after the due date (0 is the first overdue day), this e-mail.
+
+    `subject` stands in place of the template's own, and is a template like it.
+    """
 
     days_after_due: int
     template_key: str
     channel: str = DunningChannel.EMAIL
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class StepView:
     days_after_due: int
     template_key: str
     channel: DunningChannel
+    subject: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def create_plan(work: UnitOfWork, command: CreatePlan) -> PlanView:
     """Add a plan. Raises InvalidInput, NotAllowed."""
     work.actor.require(Action.DUNNING_WRITE)
     name = required_text(command.name, field="name", max_length=200)
-    steps = _checked_steps(command.steps)
+    steps = _checked_steps(work, command.steps)
     if command.is_default:
         _unset_default(work)
     plan_id = new_id()
@@ -170,15 +172,35 @@ def create_plan(work: UnitOfWork, command: CreatePlan) -> PlanView:
 def update_plan(work: UnitOfWork, plan_id: UUID, changes: dict[str, Any]) -> PlanView:
     """Change name, is_default, is_active or steps (a sequence of StepInput, replacing all).
 
-    Steps that were sent stay sent: an invoice goes on with the number after its last one. Raises
-    NotFound, InvalidInput, NotAllowed, StateConflict (default_plan_required).
+    Steps that were sent stay sent: an invoice goes on with the first step of more days than its
+    last one. `plan_effect` tells beforehand what that means for those under way. Raises NotFound,
+    InvalidInput, NotAllowed, StateConflict (default_plan_required).
     """
     work.actor.require(Action.DUNNING_WRITE)
-    before = get_plan(work, plan_id)
+    before, after = planned_change(work, plan_id, changes)
+    old, new = _facts(before), _facts(after)
+    changed = [key for key in new if new[key] != old[key]]
+    if not changed:
+        return before
+    if after.is_default and not before.is_default:
+        _unset_default(work)
+    _change(work, before, name=after.name, is_default=after.is_default, is_active=after.is_active)
+    if "steps" in changed:
+        work.execute(_DROP_STEPS, plan_id=plan_id)
+        _write_steps(work, plan_id, after.steps)
+    _record_update(work, plan_id, {k: old[k] for k in changed}, {k: new[k] for k in changed})
+    return after
+
+
+def planned_change(
+    reader: Reader, plan_id: UUID, changes: dict[str, Any]
+) -> tuple[PlanView, PlanView]:
+    """The plan as it is, and as `update_plan` would leave it. Raises what that raises."""
+    before = get_plan(reader, plan_id)
     name = before.name
     if "name" in changes:
         name = required_text(changes["name"], field="name", max_length=200)
-    steps = _checked_steps(changes["steps"]) if "steps" in changes else before.steps
+    steps = _checked_steps(reader, changes["steps"]) if "steps" in changes else before.steps
     is_default = changes.get("is_default", before.is_default)
     is_active = changes.get("is_active", before.is_active)
     if before.is_default and not is_default:
@@ -186,19 +208,7 @@ def update_plan(work: UnitOfWork, plan_id: UUID, changes: dict[str, Any]) -> Pla
             "Customers without a plan of their own need a default one: make another the default.",
             code="default_plan_required",
         )
-    after = PlanView(plan_id, name, is_default, is_active, steps, before.version + 1)
-    old, new = _facts(before), _facts(after)
-    changed = [key for key in new if new[key] != old[key]]
-    if not changed:
-        return before
-    if is_default and not before.is_default:
-        _unset_default(work)
-    _change(work, before, name=name, is_default=is_default, is_active=is_active)
-    if "steps" in changed:
-        work.execute(_DROP_STEPS, plan_id=plan_id)
-        _write_steps(work, plan_id, steps)
-    _record_update(work, plan_id, {k: old[k] for k in changed}, {k: new[k] for k in changed})
-    return after
+    return before, PlanView(plan_id, name, is_default, is_active, steps, before.version + 1)
 
 
 def get_plan(reader: Reader, plan_id: UUID) -> PlanView:
@@ -239,32 +249,53 @@ def _views(reader: Reader, rows: list[Any]) -> list[PlanView]:
     ]
 
 
-def _checked_steps(given: Sequence[StepInput]) -> tuple[StepView, ...]:
+def find_default_plan(reader: Reader) -> PlanView | None:
+    """The plan of the customers who have none of their own."""
+    row = reader.first(_DEFAULT)
+    return None if row is None else _views(reader, [row])[0]
+
+
+def _checked_steps(reader: Reader, given: Sequence[StepInput]) -> tuple[StepView, ...]:
     if not 1 <= len(given) <= STEPS_MAX:
         raise InvalidInput.of("steps", f"must be 1 to {STEPS_MAX} steps")
-    errors = []
+    known = reminder_keys(reader)
+    errors: list[FieldError] = []
+    steps = []
     earlier = -1
     for index, step in enumerate(given):
-        days = step.days_after_due
-        if not 0 <= days <= DAYS_AFTER_DUE_MAX:
-            problem = f"must be between 0 and {DAYS_AFTER_DUE_MAX}"
-            errors.append(FieldError(f"steps.{index}.days_after_due", problem))
-        elif days <= earlier:
-            problem = "must be more than in the step before"
-            errors.append(FieldError(f"steps.{index}.days_after_due", problem))
-        if step.template_key not in REMINDER_TEMPLATES:
-            problem = f"must be one of {', '.join(REMINDER_TEMPLATES)}"
-            errors.append(FieldError(f"steps.{index}.template_key", problem))
-        if step.channel not in list(DunningChannel):
-            problem = f"must be one of {', '.join(DunningChannel)}"
-            errors.append(FieldError(f"steps.{index}.channel", problem))
-        earlier = max(days, earlier)
+        problems, subject = _problems(step, earlier, known)
+        errors += [FieldError(f"steps.{index}.{field}", why) for field, why in problems.items()]
+        if not problems:
+            channel = DunningChannel(step.channel)
+            key = str(step.template_key)
+            steps.append(StepView(index + 1, step.days_after_due, key, channel, subject))
+        earlier = max(step.days_after_due, earlier)
     if errors:
         raise InvalidInput(errors)
-    return tuple(
-        StepView(number, step.days_after_due, str(step.template_key), DunningChannel(step.channel))
-        for number, step in enumerate(given, start=1)
-    )
+    return tuple(steps)
+
+
+def _problems(
+    step: StepInput, earlier: int, known: frozenset[str]
+) -> tuple[dict[str, str], str | None]:
+    """What is wrong with a step, by field; and its subject, trimmed."""
+    problems = {}
+    if not 0 <= step.days_after_due <= DAYS_AFTER_DUE_MAX:
+        problems["days_after_due"] = f"must be between 0 and {DAYS_AFTER_DUE_MAX}"
+    elif step.days_after_due <= earlier:
+        problems["days_after_due"] = "must be more than in the step before"
+    if step.template_key not in known:
+        problems["template_key"] = f"must be one of {', '.join(sorted(known))}"
+    if step.channel not in list(DunningChannel):
+        problems["channel"] = f"must be one of {', '.join(DunningChannel)}"
+    subject = None
+    try:
+        subject = optional_text(step.subject, field="subject", max_length=SUBJECT_LENGTH_MAX)
+        if subject is not None:
+            subject = check_step_subject(subject)
+    except InvalidInput as refusal:
+        problems["subject"] = refusal.errors[0].message
+    return problems, subject
 
 
 def _write_steps(work: UnitOfWork, plan_id: UUID, steps: tuple[StepView, ...]) -> None:
@@ -278,7 +309,7 @@ def _write_steps(work: UnitOfWork, plan_id: UUID, steps: tuple[StepView, ...]) -
                 "days_after_due": step.days_after_due,
                 "template_key": step.template_key,
                 "channel": step.channel,
-                "subject": None,
+                "subject": step.subject,
             }
             for step in steps
         ],
@@ -286,10 +317,9 @@ def _write_steps(work: UnitOfWork, plan_id: UUID, steps: tuple[StepView, ...]) -
 
 
 def _unset_default(work: UnitOfWork) -> None:
-    row = work.first(_DEFAULT)
-    if row is None:
+    plan = find_default_plan(work)
+    if plan is None:
         return
-    plan = _views(work, [row])[0]
     _change(work, plan, name=plan.name, is_default=False, is_active=plan.is_active)
     _record_update(work, plan.dunning_plan_id, {"is_default": True}, {"is_default": False})
 
@@ -322,6 +352,7 @@ def _facts(plan: PlanView) -> dict[str, Any]:
                 "days_after_due": s.days_after_due,
                 "template_key": s.template_key,
                 "channel": s.channel,
+                **({"subject": s.subject} if s.subject is not None else {}),
             }
             for s in plan.steps
         ],

@@ -11,7 +11,7 @@ from uuid import UUID
 from backend.actor import Action
 from backend.checks import sensible_day
 from backend.db.statements import Statement
-from backend.dunning.candidates import NotChased, get_default_plan_id, verdicts
+from backend.dunning.candidates import NotChased, verdict_params, verdicts
 from backend.dunning.schedule import step_due_on
 from backend.unit_of_work import Reader
 
@@ -30,6 +30,7 @@ _VERDICTS = Statement(
         "step_number",
         "days_after_due",
         "template_key",
+        "reminded_on",
         "reason",
     )
 )
@@ -51,12 +52,17 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class PlannedEmail:
-    """The one e-mail that a customer would get."""
+    """The one e-mail that a customer would get.
+
+    `last_reminded_on` is the day of a reminder within the tenant's gap, which the run does not
+    keep; None when there is none.
+    """
 
     customer_id: UUID
     customer_name: str
     to_address: str
     template_key: str
+    last_reminded_on: date | None
     invoices: tuple[PlannedStep, ...]
 
 
@@ -65,7 +71,8 @@ class PassedOver:
     """An overdue invoice that would not be chased.
 
     `until` is the last day of the hold behind the reason; `next_step_on` the first day on which
-    the next step may go out, when waiting for it is the reason.
+    the next step may go out, when waiting for it is the reason; `reminded_on` the day of the
+    reminder that is too near.
     """
 
     invoice_id: UUID
@@ -78,6 +85,7 @@ class PassedOver:
     reason: NotChased
     until: date | None
     next_step_on: date | None
+    reminded_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +97,17 @@ class PreviewView:
     not_chased: tuple[PassedOver, ...]
 
 
-def preview_run(reader: Reader, as_of: date | None = None) -> PreviewView:
+def preview_run(
+    reader: Reader, as_of: date | None = None, *, keep_gap: bool = False
+) -> PreviewView:
     """What the run of a day, today when none is given, would send if it ran now.
 
+    With `keep_gap` the run that keeps the gap between two reminders, as the scheduled one does.
     Raises InvalidInput for a day that no run can be asked for.
     """
     reader.actor.require(Action.READ)
     day = reader.today if as_of is None else sensible_day(as_of, field="as_of")
-    rows = reader.rows(_VERDICTS, as_of=day, default_plan_id=get_default_plan_id(reader))
+    rows = reader.rows(_VERDICTS, **verdict_params(reader, day, keep_gap=keep_gap))
     rows.sort(key=lambda row: (row.customer_name, row.customer_id, row.due_date, row.invoice_id))
     planned: dict[UUID, list[Any]] = {}
     for row in rows:
@@ -116,6 +127,7 @@ def _email(steps: list[Any]) -> PlannedEmail:
         furthest.customer_name,
         furthest.email,
         furthest.template_key,
+        furthest.reminded_on,
         tuple(
             PlannedStep(
                 row.invoice_id,
@@ -149,4 +161,5 @@ def _passed_over(row: Any) -> PassedOver:
         reason,
         until,
         step_due_on(row.due_date, row.days_after_due) if waits else None,
+        row.reminded_on if reason is NotChased.CUSTOMER_REMINDED_LATELY else None,
     )

@@ -12,9 +12,12 @@ from backend.dunning.holds import (
     HoldInvoice,
     hold_customer,
     hold_invoice,
+    hold_overdue,
+    list_holds,
     release_customer,
     release_invoice,
 )
+from backend.dunning.plan_effect import customer_plan_effect, plan_effect
 from backend.dunning.plans import (
     CreatePlan,
     StepInput,
@@ -25,6 +28,8 @@ from backend.dunning.plans import (
     update_plan,
 )
 from backend.dunning.preview import preview_run
+from backend.dunning.progress import list_progress
+from backend.dunning.runs import get_run, list_runs, next_run
 from backend.messaging.contracts import EvaluateDunning
 from backend.unit_of_work import UnitOfWork
 
@@ -35,10 +40,18 @@ __all__ = [
     "StepInput",
     "create_default_plan",
     "create_plan",
+    "customer_plan_effect",
     "get_plan",
+    "get_run",
     "hold_customer",
     "hold_invoice",
+    "hold_overdue",
+    "list_holds",
     "list_plans",
+    "list_progress",
+    "list_runs",
+    "next_run",
+    "plan_effect",
     "preview_run",
     "release_customer",
     "release_invoice",
@@ -49,13 +62,18 @@ __all__ = [
 
 
 def request_evaluation(
-    work: UnitOfWork, *, as_of: date | None = None, scheduled: bool = False
+    work: UnitOfWork,
+    *,
+    as_of: date | None = None,
+    scheduled: bool = False,
+    keep_gap: bool = False,
 ) -> None:
     """Queue an evaluation, at once and whatever the hour unless it is the scheduled one.
 
-    `as_of` stands for today everywhere. Raises NotAllowed, InvalidInput.
+    `as_of` stands for today everywhere. With `keep_gap` customers who had a reminder within the
+    tenant's gap get none, as by schedule. Raises NotAllowed, InvalidInput.
     """
     work.actor.require(Action.DUNNING_WRITE)
     if as_of is not None:
         sensible_day(as_of, field="as_of")
-    work.send(EvaluateDunning(as_of=as_of, scheduled=scheduled))
+    work.send(EvaluateDunning(as_of=as_of, scheduled=scheduled, keep_gap=keep_gap))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from backend.communications.contexts import Issuer, invoice_context
+from backend.communications.contexts import invoice_context, issuer_of
 from backend.communications.letters import Letter, address_obstacle
 from backend.communications.mailer import Attachment
 from backend.communications.models import CommunicationType
+from backend.communications.template_store import tenant_source
 from backend.communications.templates import TemplateKey
 from backend.customers.queries import get_customer
 from backend.invoices.document import InvoiceDocument, document_of
@@ -49,7 +50,7 @@ def invoice_letter(reader: Reader, invoice_id: UUID) -> Letter:
         from_name=issuer,
         invoice_ids=(invoice_id,),
         context=invoice_context(
-            Issuer(issuer),
+            issuer_of(reader.tenant),
             invoice.bill_to_name or customer.display_name,
             number=invoice.invoice_number or "",
             issue_date=invoice.issue_date,
@@ -59,6 +60,8 @@ def invoice_letter(reader: Reader, invoice_id: UUID) -> Letter:
             currency_code=invoice.currency_code,
             purchase_order_number=invoice.purchase_order_number,
         ),
+        source=tenant_source(reader, TemplateKey.INVOICE),
+        reply_to=reader.tenant.reply_to_email,
         enclosures=(EnclosedInvoice(document_of(invoice, customer, issuer)),),
         obstacle=obstacle,
     )

@@ -81,12 +81,18 @@ class AccountEmailRequested(Message):
 
 
 class EvaluateDunning(Message):
-    """Evaluate all overdue invoices of the tenant. `scheduled` runs keep to the sending window."""
+    """Evaluate all overdue invoices of the tenant. `scheduled` runs keep to the sending window.
+
+    With `run_id` a run goes on that has begun, with the customers after `after_customer_id`.
+    """
 
     queue = Queue.DUNNING_EVALUATE
     message_type: Literal["dunning.evaluate"] = "dunning.evaluate"
     as_of: date | None = None
     scheduled: bool = False
+    keep_gap: bool = False
+    run_id: UUID | None = None
+    after_customer_id: UUID | None = None
 
 
 class ApplyPayment(Message):

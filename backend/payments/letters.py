@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from backend.communications.contexts import Issuer, PaidInvoice, receipt_context
+from backend.communications.contexts import PaidInvoice, issuer_of, receipt_context
 from backend.communications.letters import Letter, address_obstacle
 from backend.communications.models import CommunicationType
+from backend.communications.template_store import tenant_source
 from backend.communications.templates import TemplateKey
 from backend.customers.queries import get_customer
 from backend.invoices.queries import get_invoice
@@ -39,7 +40,7 @@ def receipt_letter(reader: Reader, payment_id: UUID) -> Letter:
         invoice_ids=tuple(allocation.invoice_id for allocation in payment.allocations),
         payment_id=payment_id,
         context=receipt_context(
-            Issuer(reader.tenant.name),
+            issuer_of(reader.tenant),
             customer.display_name,
             amount=payment.amount,
             unapplied=payment.unapplied_amount,
@@ -47,5 +48,7 @@ def receipt_letter(reader: Reader, payment_id: UUID) -> Letter:
             currency_code=payment.currency_code,
             invoices=paid,
         ),
+        source=tenant_source(reader, TemplateKey.RECEIPT),
+        reply_to=reader.tenant.reply_to_email,
         obstacle=obstacle,
     )

@@ -4,6 +4,9 @@ For each customer and currency the buckets minus the unapplied credit are what i
 every day, for all three are sums of the same postings. When nothing is dated after the day asked
 about, the ledger's sums stand in the cached balances, and one covering index of the open invoices
 answers at once.
+
+What of the buckets was under dispute on that day is told apart; the history of holds says which
+invoices, the same balances how much.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from backend.actor import Action
 from backend.checks import sensible_day
 from backend.customers.models import CUSTOMERS
 from backend.db.statements import TENANT, Statement, at_most, constant
+from backend.dunning.models import INVOICE_HOLDS
 from backend.errors import InvalidInput
 from backend.invoices.models import INVOICES
 from backend.ledger.models import LEDGER_ENTRIES, LEDGER_POSTINGS, Account
@@ -30,7 +34,7 @@ from backend.payments.models import PAYMENTS
 from backend.reporting.buckets import edges, sums_by_age
 from backend.unit_of_work import Reader
 
-_I, _C, _P = INVOICES, CUSTOMERS, PAYMENTS
+_I, _C, _P, _H = INVOICES, CUSTOMERS, PAYMENTS, INVOICE_HOLDS
 _ENTRY, _POST = LEDGER_ENTRIES, LEDGER_POSTINGS
 _AS_OF = sa.bindparam("as_of", type_=sa.Date)
 
@@ -112,10 +116,50 @@ _CREDIT_FROM_LEDGER = _named(
     .subquery()
 )
 
+# A hold counts on its last day, and no longer on the day on which it ended.
+_DISPUTED = (
+    sa.select(_H.c.invoice_id)
+    .where(
+        _H.c.tenant_id == TENANT,
+        _H.c.kind == constant("dispute"),
+        _H.c.placed_on <= _AS_OF,
+        sa.or_(_H.c.ended_on.is_(None), _H.c.ended_on > _AS_OF),
+        sa.or_(_H.c.until.is_(None), _H.c.until >= _AS_OF),
+    )
+    .distinct()
+    .subquery()
+)
+_DISPUTED_INVOICES = sa.and_(_I.c.tenant_id == TENANT, _I.c.id == _DISPUTED.c.invoice_id)
+_DISPUTED_FROM_BALANCES = Statement(
+    sa.select(_I.c.currency_code, _I.c.customer_id, sa.func.sum(_I.c.balance_due).label("amount"))
+    .join(_DISPUTED, _DISPUTED_INVOICES)
+    .group_by(_I.c.currency_code, _I.c.customer_id)
+)
+_DISPUTED_FROM_LEDGER = Statement(
+    sa.select(_I.c.currency_code, _I.c.customer_id, sa.func.sum(_POST.c.amount).label("amount"))
+    .select_from(_DISPUTED)
+    .join(_I, _DISPUTED_INVOICES)
+    .join(
+        _POST,
+        sa.and_(
+            _POST.c.tenant_id == TENANT,
+            _POST.c.account == constant(Account.ACCOUNTS_RECEIVABLE.value),
+            _POST.c.currency_code == _I.c.currency_code,
+            _POST.c.customer_id == _I.c.customer_id,
+            _POST.c.invoice_id == _I.c.id,
+            _POST.c.entry_day <= _AS_OF,
+        ),
+    )
+    .group_by(_I.c.currency_code, _I.c.customer_id)
+)
+
 
 # Named tuples: a report makes thousands, each in a quarter of a frozen dataclass's time.
 class AgingSums(NamedTuple):
-    """What is open by days past due, the unapplied credit, and the difference: outstanding."""
+    """What is open by days past due, the unapplied credit, and the difference: outstanding.
+
+    `disputed` is the part of the buckets that is under dispute.
+    """
 
     current: Decimal
     days_1_30: Decimal
@@ -124,6 +168,7 @@ class AgingSums(NamedTuple):
     days_over_90: Decimal
     unapplied: Decimal
     outstanding: Decimal
+    disputed: Decimal
 
 
 class CustomerAging(NamedTuple):
@@ -163,13 +208,18 @@ def get_aging(reader: Reader, as_of: date | None = None) -> Aging:
     if reader.first(_HAS_LATER, as_of=day) is None:
         open_rows = reader.rows(_FROM_BALANCES, **edges(day))
         credit_rows = reader.rows(_CREDIT_FROM_BALANCES)
+        disputed_rows = reader.rows(_DISPUTED_FROM_BALANCES, as_of=day)
     else:
         open_rows = reader.rows(_FROM_LEDGER, as_of=day, **edges(day))
         credit_rows = reader.rows(_CREDIT_FROM_LEDGER, as_of=day)
-    return Aging(day, _by_currency(open_rows, credit_rows))
+        disputed_rows = reader.rows(_DISPUTED_FROM_LEDGER, as_of=day)
+    disputed = {(row.currency_code, row.customer_id): row.amount for row in disputed_rows}
+    return Aging(day, _by_currency(open_rows, credit_rows, disputed))
 
 
-def _by_currency(open_rows: list[Any], credit_rows: list[Any]) -> tuple[CurrencyAging, ...]:
+def _by_currency(
+    open_rows: list[Any], credit_rows: list[Any], disputed: dict[tuple[str, UUID], Decimal]
+) -> tuple[CurrencyAging, ...]:
     credit: dict[str, dict[UUID, Any]] = defaultdict(dict)
     for row in credit_rows:
         credit[row.currency_code][row.customer_id] = row
@@ -178,11 +228,12 @@ def _by_currency(open_rows: list[Any], credit_rows: list[Any]) -> tuple[Currency
         owed = credit[code].pop(customer_id, None)
         unapplied = ZERO if owed is None else owed.unapplied
         outstanding = current + d30 + d60 + d90 + older - unapplied
-        sums = AgingSums(current, d30, d60, d90, older, unapplied, outstanding)
+        apart = disputed.get((code, customer_id), ZERO)
+        sums = AgingSums(current, d30, d60, d90, older, unapplied, outstanding, apart)
         customers[code].append(CustomerAging(customer_id, name, sums))
     for code, others in credit.items():
         for row in others.values():
-            sums = AgingSums(ZERO, ZERO, ZERO, ZERO, ZERO, row.unapplied, -row.unapplied)
+            sums = AgingSums(ZERO, ZERO, ZERO, ZERO, ZERO, row.unapplied, -row.unapplied, ZERO)
             customers[code].append(CustomerAging(row.customer_id, row.customer_name, sums))
     return tuple(_currency(code, customers[code]) for code in sorted(customers))
 

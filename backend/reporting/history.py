@@ -130,14 +130,45 @@ def _reopened(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
     return "Invoice reopened", f"{context.money(after['balance_due'])} is due again"
 
 
-def _held(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+def _held(before: Data, after: Data, context: Context) -> tuple[str, str | None]:
     until = f" until {_day(after['until'])}" if "until" in after else ""
     kind = after.get("kind")
     if kind == InvoiceHold.PROMISE:
-        amount = f" of {context.money(after['amount'])}" if "amount" in after else ""
-        return f"Payment{amount} promised{until.replace('until', 'by')}", after.get("reason")
-    title = "Invoice disputed" if kind == InvoiceHold.DISPUTE else "Chasing paused"
-    return f"{title}{until}", after.get("reason")
+        title = f"{_promise(after, context)} promised{until.replace('until', 'by')}"
+    else:
+        title = f"{'Invoice disputed' if kind == InvoiceHold.DISPUTE else 'Chasing paused'}{until}"
+    parts = [after["reason"]] if "reason" in after else []
+    if before:
+        day = f" until {_day(before['until'])}" if "until" in before else ""
+        parts.append(
+            f"{'instead' if parts else 'Instead'} of the {_hold_name(before).lower()}{day}"
+        )
+    return title, "; ".join(parts)
+
+
+def _promise(hold: Data, context: Context) -> str:
+    return f"Payment of {context.money(hold['amount'])}" if "amount" in hold else "Payment"
+
+
+def _hold_name(hold: Data) -> str:
+    names = {"dispute": "Dispute", "promise": "Promise to pay", "exclude": "Exclusion"}
+    return names.get(str(hold.get("kind")), "Pause")
+
+
+def _promise_kept(before: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    fallen = f"{context.money(after['paid'])} less is due than on the day it was given"
+    return "Promise to pay kept", f"{_promise(before, context)} by {_day(after['until'])}: {fallen}"
+
+
+def promise_broken(until: date) -> tuple[str, str]:
+    """How it is told that nothing, or too little, came by the day that was promised."""
+    return "Promise to pay broken", f"Payment was promised by {date_text(until)}; chasing resumes"
+
+
+def _promise_broken(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    title, detail = promise_broken(date.fromisoformat(after["until"]))
+    paid = Decimal(after["paid"])
+    return title, f"{detail}; {context.money(paid)} of it came" if paid > 0 else detail
 
 
 def _customer_held(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
@@ -148,8 +179,7 @@ def _customer_held(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
 
 
 def _released(before: Data, _: Data, __: Context) -> tuple[str, str | None]:
-    names = {"dispute": "Dispute", "promise": "Promise to pay", "exclude": "Exclusion"}
-    return f"{names.get(str(before.get('kind')), 'Pause')} ended", "Chasing may go on"
+    return f"{_hold_name(before)} ended", "Chasing may go on"
 
 
 def _recorded(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
@@ -216,10 +246,74 @@ def _step_taken_back(before: Data, after: Data, _: Context) -> tuple[str, str | 
 def _notice_queued(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
     step = after["steps"].get(context.invoice_number)
     name = str(after["template_key"]).replace("_", " ")
-    many = len(after["steps"])
+    many = after.get("invoice_count", len(after["steps"]))
     together = f", one e-mail about {many} invoices" if many > 1 else ""
     number = "" if step is None else f" step {step}"
     return f"Reminder{number} queued", f"{name.capitalize()} to {after['to_address']}{together}"
+
+
+def _steps_taken_again(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    step = after["steps"].get(context.invoice_number)
+    return f"Reminder{'' if step is None else f' step {step}'} sent after all", None
+
+
+def _plan_created(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
+    return f"Dunning plan {after['name']} created", _steps_told(after["steps"])
+
+
+def _plan_updated(before: Data, after: Data, _: Context) -> tuple[str, str | None]:
+    told = []
+    if "name" in after:
+        told.append(f"called {after['name']}, before {before['name']}")
+    if "is_default" in after:
+        told.append("now the default" if after["is_default"] else "no longer the default")
+    if "is_active" in after:
+        told.append("switched on" if after["is_active"] else "switched off")
+    if "steps" in after:
+        told.append(f"{_steps_told(after['steps'])}; before {_steps_told(before['steps'])}")
+    detail = "; ".join(told)
+    return "Dunning plan changed", detail[:1].upper() + detail[1:]
+
+
+def _steps_told(steps: list[Data]) -> str:
+    """ "reminders on days 0, 3 and 7"."""
+    *others, last = (str(step["days_after_due"]) for step in steps)
+    return (
+        f"reminders on days {', '.join(others)} and {last}"
+        if others
+        else (f"one reminder on day {last}")
+    )
+
+
+def _contact_logged(_: Data, after: Data, context: Context) -> tuple[str, str | None]:
+    outcome = str(after.get("outcome", "")).replace("_", " ")
+    title = f"Call: {outcome}" if after["kind"] == "call" else "Note"
+    about = after.get("invoice_number")
+    parts = [
+        str(after["note"]) if after.get("note") else "",
+        f"about {about}" if about and about != context.invoice_number else "",
+        f"again on {_day(after['next_on'])}" if after.get("next_on") else "",
+    ]
+    return title, "; ".join(part for part in parts if part)
+
+
+def _email_returned(verb: str) -> Telling:
+    def telling(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
+        address = f"{after['email']} gets no more e-mail" if after.get("email") else None
+        parts = [part for part in (address, after.get("detail")) if part]
+        return f"E-mail {verb}", "; ".join(parts)
+
+    return telling
+
+
+def _of_template(verb: str) -> Telling:
+    def telling(before: Data, after: Data, _: Context) -> tuple[str, str | None]:
+        of = after or before
+        return f"E-mail template {of.get('name', of.get('template_key', ''))} {verb}", (
+            f"Subject: {after['subject']}" if after.get("subject") else None
+        )
+
+    return telling
 
 
 def _evaluated(_: Data, after: Data, __: Context) -> tuple[str, str | None]:
@@ -254,6 +348,8 @@ _TELLINGS: dict[str, Telling] = {
     "invoice.cancelled": _said("Invoice cancelled"),
     "invoice.held": _held,
     "invoice.released": _released,
+    "promise.kept": _promise_kept,
+    "promise.broken": _promise_broken,
     "customer.held": _customer_held,
     "customer.released": _released,
     "payment.recorded": _recorded,
@@ -265,7 +361,18 @@ _TELLINGS: dict[str, Telling] = {
     "payment.dispute_lost": _dispute_lost,
     "payment.dispute_lowered": _dispute_lowered,
     "provider_claim.noted": _claim_noted,
+    "contact.logged": _contact_logged,
+    "customer.email_bounced": _email_returned("came back"),
+    "customer.email_complained": _email_returned("reported as unwanted"),
+    "customer.email_cleared": _said("E-mail address works again"),
+    "email_template.saved": _of_template("saved"),
+    "email_template.created": _of_template("created"),
+    "email_template.reset": _of_template("reset"),
+    "email_template.test_sent": _said("Test of an e-mail template sent"),
+    "dunning.plan_created": _plan_created,
+    "dunning.plan_updated": _plan_updated,
     "dunning.step_taken_back": _step_taken_back,
+    "dunning.steps_taken_again": _steps_taken_again,
     "dunning.notice_queued": _notice_queued,
     "dunning.evaluated": _evaluated,
     "dead_letter.resubmitted": _of_letter("Dead letter sent again"),

@@ -14,14 +14,13 @@ import sqlalchemy as sa
 from backend.actor import Action
 from backend.audit import AUDIT_LOG
 from backend.communications.models import COMMUNICATION_INVOICES, COMMUNICATIONS
-from backend.communications.wording import date_text
-from backend.db.statements import TENANT, Statement
+from backend.db.statements import TENANT, Statement, constant
 from backend.db.types import Id
 from backend.invoices.lifecycle import OPEN
 from backend.invoices.models import InvoiceHold
 from backend.invoices.queries import InvoiceView, get_invoice
 from backend.payments.models import PAYMENT_ALLOCATIONS, PAYMENT_ATTEMPTS, AttemptOutcome
-from backend.reporting.history import Context, Email, TimelineItem, tell
+from backend.reporting.history import Context, Email, TimelineItem, promise_broken, tell
 from backend.unit_of_work import Reader
 
 _L, _M, _LINK = AUDIT_LOG, COMMUNICATIONS, COMMUNICATION_INVOICES
@@ -49,12 +48,20 @@ _OWN = Statement(
         _L.c.sequence
     )
 )
+_OF_CHASING = (
+    "customer.held",
+    "customer.released",
+    "customer.email_bounced",
+    "customer.email_complained",
+    "customer.email_cleared",
+    "contact.logged",
+)
 # Of the customer only what bears on chasing; the rest is the customer's own story.
-_HOLDS_OF_CUSTOMER = Statement(
+_OF_CUSTOMER = Statement(
     _AUDIT.where(
         _L.c.entity_type == "customer",
         _L.c.entity_id == sa.bindparam("customer_id", type_=Id()),
-        sa.or_(_L.c.action == "customer.held", _L.c.action == "customer.released"),
+        _L.c.action.in_([constant(action) for action in _OF_CHASING]),
     )
 )
 _OF_EMAILS = Statement(
@@ -81,6 +88,7 @@ _FAILED_ATTEMPTS = Statement(
         _ATTEMPT.c.outcome == AttemptOutcome.FAILED,
     )
 )
+_ENDS_A_HOLD = frozenset({"invoice.held", "invoice.released", "promise.kept", "promise.broken"})
 
 
 def list_invoice_timeline(reader: Reader, invoice_id: UUID) -> list[TimelineItem]:
@@ -102,8 +110,9 @@ def list_invoice_timeline(reader: Reader, invoice_id: UUID) -> list[TimelineItem
     told += [(row.at, 1, row.sequence, tell(row, context)) for row in own]
     told += [
         (row.at, 1, row.sequence, tell(row, context))
-        for row in reader.rows(_HOLDS_OF_CUSTOMER, customer_id=invoice.customer_id)
-        if _is_open_after(earlier for earlier in own if earlier.sequence < row.sequence)
+        for row in reader.rows(_OF_CUSTOMER, customer_id=invoice.customer_id)
+        if _concerns(row, invoice_id)
+        and _is_open_after(earlier for earlier in own if earlier.sequence < row.sequence)
     ]
     emails = reader.rows(_OF_EMAILS, **one)
     told += [(item.at, 2, 0, item) for item in _broken_promises(reader, invoice, own, emails)]
@@ -126,10 +135,10 @@ def _failed(row: Any, context: Context) -> TimelineItem:
 def _broken_promises(
     reader: Reader, invoice: InvoiceView, own: list[Any], emails: list[Any]
 ) -> Iterator[TimelineItem]:
-    """An entry for each promise that was not kept.
+    """An entry for each promise that was not kept and of which the audit log does not tell yet.
 
     It is broken when its day ends, at the tenant's midnight, with a balance open; before that when
-    an evaluation as of a later day finds it so and chases.
+    an evaluation as of a later day finds it so and chases. Once it is settled the log tells it.
     """
     zone = ZoneInfo(reader.tenant.time_zone)
     notices = [row for row in emails if row.action == "dunning.notice_queued"]
@@ -137,7 +146,7 @@ def _broken_promises(
         if row.action != "invoice.held":
             continue
         hold = orjson.loads(row.data)["after"]
-        if hold["kind"] != InvoiceHold.PROMISE:
+        if hold["kind"] != InvoiceHold.PROMISE or _is_settled(own[index + 1 :]):
             continue
         until = date.fromisoformat(hold["until"])
         ended = datetime.combine(until + timedelta(days=1), time.min, zone).astimezone(UTC)
@@ -150,11 +159,12 @@ def _broken_promises(
             broken.append((ended, None))
         if broken:
             at, correlation_id = min(broken, key=lambda found: found[0])
+            title, detail = promise_broken(until)
             yield TimelineItem(
                 at=at,
-                type="invoice.promise_broken",
-                title="Promise to pay broken",
-                detail=f"Payment was promised by {date_text(until)}; chasing resumes",
+                type="promise.broken",
+                title=title,
+                detail=detail,
                 actor=None,
                 correlation_id=correlation_id,
                 entity_type="invoice",
@@ -162,13 +172,25 @@ def _broken_promises(
             )
 
 
+def _is_settled(later: list[Any]) -> bool:
+    """Whether the next that is told of a promise's end is that it was kept, or broken."""
+    ends = (row.action for row in later if row.action in _ENDS_A_HOLD)
+    return next(ends, "").startswith("promise.")
+
+
 def _stands(own: list[Any], promise: int, instant: datetime) -> bool:
     """Whether at that instant the promise still stood, and the invoice was open."""
     before = [row for row in own if row.at < instant]
-    is_replaced = any(
-        row.action in ("invoice.held", "invoice.released") for row in before[promise + 1 :]
-    )
+    is_replaced = any(row.action in _ENDS_A_HOLD for row in before[promise + 1 :])
     return not is_replaced and _is_open_after(before)
+
+
+def _concerns(row: Any, invoice_id: UUID) -> bool:
+    """Not a call or a note that was about another invoice of the customer."""
+    if row.action != "contact.logged":
+        return True
+    about = orjson.loads(row.data)["after"].get("invoice_id")
+    return about is None or UUID(about) == invoice_id
 
 
 def _is_open_after(own: Iterable[Any]) -> bool:

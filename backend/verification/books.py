@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from backend.db.statements import TENANT, Statement, constant
+from backend.db.types import Text
+from backend.dunning.models import INVOICE_HOLDS
 from backend.invoices.models import INVOICE_LINE_ITEMS, INVOICES, NUMBER_SERIES
 from backend.ledger.models import LEDGER_ENTRIES, LEDGER_POSTINGS, Account
 from backend.payments.models import PAYMENT_ALLOCATIONS, PAYMENTS, PROVIDER_CLAIMS
@@ -131,6 +133,64 @@ def _customers_against_ledger(account: Account, cached: Any, sign: int) -> State
     )
 
 
+def _holds_against_their_history() -> Statement:
+    """The hold on an invoice against the one that stands in its history.
+
+    A promise that was broken stands in no history any more, and stays on the invoice.
+    """
+
+    def differs(one: Any, other: Any) -> Any:
+        return sa.or_(
+            one != other,
+            sa.and_(one.is_(None), other.is_not(None)),
+            sa.and_(one.is_not(None), other.is_(None)),
+        )
+
+    def told(kind: Any) -> Any:
+        return sa.func.coalesce(sa.type_coerce(kind, Text(32)), constant("no hold"))
+
+    standing, broken = INVOICE_HOLDS.alias("standing"), INVOICE_HOLDS.alias("broken")
+    is_broken = (
+        sa.select(NOTHING)
+        .where(
+            broken.c.tenant_id == TENANT,
+            broken.c.invoice_id == _I.c.id,
+            # Of promises alone; naming the kind would lead to the index of all that were made.
+            broken.c.ended_as == constant("broken"),
+            broken.c.until == _I.c.hold_until,
+        )
+        .exists()
+    )
+    return Statement(
+        sa.select(
+            _I.c.id.label("subject"),
+            told(standing.c.kind).label("expected"),
+            told(_I.c.hold_kind).label("found"),
+        )
+        .join(
+            standing,
+            sa.and_(
+                standing.c.tenant_id == TENANT,
+                standing.c.invoice_id == _I.c.id,
+                standing.c.ended_on.is_(None),
+            ),
+            isouter=True,
+        )
+        .where(
+            _I.c.tenant_id == TENANT,
+            sa.or_(
+                differs(_I.c.hold_kind, standing.c.kind),
+                differs(_I.c.hold_until, standing.c.until),
+                differs(_I.c.hold_amount, standing.c.amount),
+                differs(_I.c.hold_reason, standing.c.reason),
+            ),
+            sa.not_(
+                sa.and_(standing.c.id.is_(None), _I.c.hold_kind == constant("promise"), is_broken)
+            ),
+        )
+    )
+
+
 _RECEIVABLE = _posted(Account.ACCOUNTS_RECEIVABLE, _X.c.invoice_id)
 _CHECKS = (
     Check("entry_balances", _unbalanced_entries()),
@@ -152,6 +212,7 @@ _CHECKS = (
         sign=-1,
     ),
     Check("invoice_lines_add_up", _lines_against_subtotal()),
+    Check("invoice_hold_is_in_its_history", _holds_against_their_history()),
     *PAYMENT_CHECKS,
     Check(
         "customer_owes_receivable",

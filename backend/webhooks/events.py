@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from backend.communications.models import ReturnKind
+
 
 class EventKind(StrEnum):
     """The events that change the books."""
@@ -42,3 +44,13 @@ class ProviderEvent:
     invoice_id: UUID | None = None
     invoice_number: str | None = None
     customer_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmailReturned:
+    """An e-mail that came back or was complained about, by our id of it or by its address."""
+
+    kind: ReturnKind
+    communication_id: UUID | None = None
+    address: str | None = None
+    reason: str | None = None

@@ -22,6 +22,8 @@ from backend.db.statements import TENANT, Statement
 from backend.errors import BillerJacketError, Busy, NotFound, TooManyRequests
 from backend.unit_of_work import UnitOfWork, run
 from backend.webhooks.effects import Effect, apply_event
+from backend.webhooks.email_returns import apply_return
+from backend.webhooks.events import EmailReturned
 from backend.webhooks.ingest import told
 from backend.webhooks.models import WEBHOOK_EVENTS, WebhookEventStatus
 from backend.webhooks.payloads import parse_object
@@ -168,7 +170,10 @@ def _outcome(work: UnitOfWork, provider: str, payload: bytes, received_at: datet
             event = provider_called(provider).normalise(parse_object(payload), received_at)
             if isinstance(event, Ignored):
                 return _Settled(WebhookEventStatus.IGNORED, detail=event.reason)
-            effect = apply_event(work, provider, event)
+            if isinstance(event, EmailReturned):
+                effect = apply_return(work, provider, event)
+            else:
+                effect = apply_event(work, provider, event)
     except (Busy, TooManyRequests):
         raise
     except BillerJacketError as refusal:

@@ -44,6 +44,15 @@ def button(
     )
 
 
+def locked(name: str, label: str, reason: str) -> rx.Component:
+    """A button that cannot be pressed, and in words why not."""
+    return rx.el.span(
+        button(label, disabled=True, aria_describedby=f"why-{name}", data_testid=f"{name}-locked"),
+        rx.el.span(reason, id=f"why-{name}", class_name="small muted"),
+        class_name="row locked",
+    )
+
+
 def link_button(
     *content: Node, href: Any, kind: theme.ButtonKind = "plain", **props: Any
 ) -> rx.Component:

@@ -116,8 +116,11 @@ def search_box(
     )
 
 
-def pager(state: Any) -> rx.Component:
-    """How many rows there are, and the way on; announced when it changes."""
+def pager(state: Any, label: str = "Pages") -> rx.Component:
+    """How many rows there are, and the way on; announced when it changes.
+
+    A page with several lists names each one's.
+    """
     return rx.el.nav(
         rx.el.span(state.text, class_name="muted small", role="status", data_testid="pager-text"),
         rx.el.span(
@@ -136,5 +139,5 @@ def pager(state: Any) -> rx.Component:
             class_name="row",
         ),
         class_name="pager",
-        aria_label="Pages",
+        aria_label=label,
     )

@@ -18,7 +18,7 @@ from billerjacket_app.components import basic
 
 
 def field(
-    name: str, label: str, control: rx.Component, *, error: Any = "", hint: str = "", **props: Any
+    name: str, label: Any, control: rx.Component, *, error: Any = "", hint: str = "", **props: Any
 ) -> rx.Component:
     """A label, its control, a hint and, when there is one, the error; all tied by ids."""
     return rx.el.div(

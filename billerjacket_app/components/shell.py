@@ -28,6 +28,9 @@ _NAVIGATION = (
     ("customers", "Customers", "users", routes.CUSTOMERS),
     ("invoices", "Invoices", "file-text", routes.INVOICES),
     ("payments", "Payments", "banknote", routes.PAYMENTS),
+    ("dunning", "Chasing", "bell-ring", routes.DUNNING),
+    ("worklist", "Worklist", "flag", routes.WORKLIST),
+    ("reports", "Reports", "chart-column", routes.REPORTS),
     ("mailbox", "Mailbox", "mail", routes.MAILBOX),
     ("activity", "Activity", "activity", routes.ACTIVITY),
 )

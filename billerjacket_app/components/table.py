@@ -75,12 +75,22 @@ def data_table(
     noun: str = "rows",
     foot: rx.Component | None = None,
     row_class: Callable[[Any], Any] | None = None,
+    walked_by: Callable[[Any], Any] | None = None,
+    next_row: Any = None,
 ) -> rx.Component:
-    """See the top of this file."""
+    """See the top of this file.
+
+    `walked_by` gives a row its name for the keys j and k (assets/hotkeys.js); `next_row` names the
+    one that gets the focus next.
+    """
 
     def shown(row: Any) -> rx.Component:
         look = row_class(row) if row_class else ""
-        return rx.el.tr(*render(row), class_name=look, data_testid=row_testid)
+        walked: dict[str, Any] = {}
+        if walked_by:
+            name = walked_by(row)
+            walked = {"key": name, "tab_index": -1, "custom_attrs": {"data-row": name}}
+        return rx.el.tr(*render(row), class_name=look, data_testid=row_testid, **walked)
 
     body = rx.match(
         state.view,
@@ -102,7 +112,9 @@ def data_table(
     ]
     if foot is not None:
         parts.append(rx.cond(rows.length() > 0, rx.el.tfoot(foot), rx.fragment()))
-    return scroll_box(rx.el.table(*parts, class_name="bj", data_testid=testid), label=caption)
+    asked = {} if next_row is None else {"custom_attrs": {"data-next-row": next_row}}
+    shown_table = rx.el.table(*parts, class_name="bj", data_testid=testid, **asked)
+    return scroll_box(shown_table, label=caption)
 
 
 def plain_table(

@@ -3,140 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
 from typing import Any
 
 import reflex as rx
 
-from backend.communications.queries import CommunicationFilter, list_communications
-from backend.customers.queries import get_customer
 from backend.customers.service import update_customer
+from backend.dunning.service import release_customer
 from backend.errors import InvalidInput
-from backend.invoices.queries import InvoiceFilter, list_invoices
-from backend.payments.queries import PaymentFilter, list_payments
-from backend.reporting.summary import get_billing_summary
-from backend.unit_of_work import Reader
-from billerjacket_app import format as fmt
-from billerjacket_app import routes, status
-from billerjacket_app.components import basic, dialog, figures, shell, states, table
+from billerjacket_app import routes
+from billerjacket_app.components import (
+    basic,
+    dialog,
+    figures,
+    forms,
+    hold_form,
+    shell,
+    states,
+    table,
+)
 from billerjacket_app.page_state import PageState, say
 from billerjacket_app.pages import customer_form, payment_form, rows
-from billerjacket_app.pages.emails import EmailRow, email_list, email_row
+from billerjacket_app.pages.customer_view import CustomerFacts, Owed, PlanChoice, load_customer
+from billerjacket_app.pages.emails import EmailRow, email_list
+from billerjacket_app.pages.hold_acts import HoldActs
 from billerjacket_app.pages.rows import InvoiceRow, PaymentRow
 from billerjacket_app.session import SessionState
 
-# The newest of each; the full lists are one link away.
-SHOWN_MAX = 10
 
-
-@dataclass
-class CustomerFacts:
-    """The customer as text."""
-
-    customer_id: str = ""
-    name: str = ""
-    email: str = ""
-    email_bad: bool = False
-    phone: str = ""
-    address: str = ""
-    terms: str = ""
-    reference: str = ""
-    hold: str = ""
-    created: fmt.When = field(default_factory=fmt.When)
-    today: str = ""
-    currency_code: str = ""
-
-
-@dataclass
-class Owed:
-    """What stands between us in one currency."""
-
-    outstanding: str = ""
-    open_amount: str = ""
-    overdue: str = ""
-    paid: str = ""
-    credit: str = ""
-    count: str = ""
-
-
-@dataclass(frozen=True)
-class CustomerPage:
-    """All of the page."""
-
-    facts: CustomerFacts
-    typed: dict[str, str]
-    owed: list[Owed]
-    invoices: list[InvoiceRow]
-    payments: list[PaymentRow]
-    emails: list[EmailRow]
-
-
-def load_customer(reader: Reader, customer_id: str) -> CustomerPage:
-    """Everything about one customer, over one snapshot. Raises NotFound."""
-    customer = get_customer(reader, rows.record_id(customer_id, "customer"))
-    wanted = customer.customer_id
-    invoices = list_invoices(reader, InvoiceFilter(customer_id=wanted), limit=SHOWN_MAX).items
-    payments = list_payments(reader, PaymentFilter(customer_id=wanted), limit=SHOWN_MAX).items
-    emails = list_communications(
-        reader, CommunicationFilter(customer_id=wanted), limit=SHOWN_MAX
-    ).items
-    mixed = rows.mixed([i.currency_code for i in invoices] + [p.currency_code for p in payments])
-    hold = ""
-    if customer.hold_kind is not None:
-        until = f" until {customer.hold_until}" if customer.hold_until else ""
-        reason = f": “{customer.hold_reason}”" if customer.hold_reason else ""
-        hold = f"{status.HOLD[customer.hold_kind].label}{until}{reason}"
-    return CustomerPage(
-        facts=CustomerFacts(
-            customer_id=str(wanted),
-            name=customer.display_name,
-            email=customer.email or fmt.NOTHING,
-            email_bad=customer.email is not None and customer.email_status != "ok",
-            phone=customer.phone or fmt.NOTHING,
-            address=customer.billing_address or fmt.NOTHING,
-            terms=fmt.count(customer.payment_terms_days, "day"),
-            reference=customer.external_reference_id or fmt.NOTHING,
-            hold=hold,
-            created=fmt.when_exactly(customer.created_at, rows.zone_of(reader)),
-            today=reader.today.isoformat(),
-            currency_code=reader.tenant.currency_code,
-        ),
-        typed={
-            name: "" if getattr(customer, name) is None else str(getattr(customer, name))
-            for name in customer_form.FIELDS
-        },
-        owed=_owed(reader, wanted),
-        invoices=[rows.invoice_row(reader, item, with_code=mixed) for item in invoices],
-        payments=[rows.payment_row(item, with_code=mixed) for item in payments],
-        emails=[email_row(reader, item) for item in emails],
-    )
-
-
-def _owed(reader: Reader, customer_id: Any) -> list[Owed]:
-    found = get_billing_summary(reader, customer_id=customer_id)
-    mixed = len(found) > 1
-
-    def text(amount: Any, code: str) -> str:
-        return fmt.money(amount, code, with_code=mixed)
-
-    return [
-        Owed(
-            outstanding=text(item.outstanding_amount, item.currency_code),
-            open_amount=text(item.open_amount, item.currency_code),
-            overdue=text(item.overdue_amount, item.currency_code),
-            paid=text(item.paid_amount, item.currency_code),
-            credit=text(item.unapplied_amount, item.currency_code),
-            count=fmt.count(item.open_invoice_count, "open invoice"),
-        )
-        for item in found
-    ]
-
-
-class CustomerState(PageState, rx.State):
+class CustomerState(HoldActs, PageState, rx.State):
     """One customer."""
 
     facts: CustomerFacts = CustomerFacts()
     typed: dict[str, str] = {}
+    plans: list[PlanChoice] = []
     owed: list[Owed] = []
     invoices: list[InvoiceRow] = []
     payments: list[PaymentRow] = []
@@ -188,6 +87,27 @@ class CustomerState(PageState, rx.State):
             await self.fetch()
             yield say("The payment was recorded.")
 
+    @rx.event
+    async def choose_plan(self, form: dict[str, Any]) -> Any:
+        """Chase the customer by another plan."""
+        self.busy = True
+        yield
+        try:
+            plan_id = rows.optional_id(str(form.get("dunning_plan_id", "")), "dunning_plan_id")
+        except InvalidInput as wrong:
+            self.refuse(wrong)
+            return
+        changes = {"dunning_plan_id": plan_id}
+        outcome = await self.call(update_customer, self._record_id(), changes)
+        if not outcome.problem:
+            self.close_dialog_now()
+            await self.fetch()
+            yield say("The plan was chosen.")
+
+    def holding(self) -> Any:
+        """The customer."""
+        return hold_form.place_on_customer, release_customer, self._record_id()
+
     def _record_id(self) -> Any:
         return rows.record_id(self.customer_id, "customer")
 
@@ -213,10 +133,8 @@ def _details() -> rx.Component:
             ),
             rx.fragment(),
         ),
-        rx.cond(
-            facts.hold != "",
-            basic.callout("Not chased: ", facts.hold, tone="info", symbol="pause"),
-            rx.fragment(),
+        hold_form.callout(
+            facts.hold, CustomerState.release, may=SessionState.may_chase, busy=CustomerState.busy
         ),
         basic.card(
             basic.facts(
@@ -225,6 +143,20 @@ def _details() -> rx.Component:
                 basic.fact("Billing address", rx.el.span(facts.address, class_name="pre")),
                 basic.fact("Payment terms", facts.terms),
                 basic.fact("Reference", facts.reference),
+                basic.fact(
+                    "Chased by",
+                    basic.link(facts.plan, href=facts.plan_href, data_testid="plan"),
+                    rx.cond(facts.plan_id == "", " (default)", ""),
+                    " ",
+                    rx.cond(
+                        SessionState.may_chase,
+                        basic.button(
+                            "Choose plan…", data_testid="choose-plan",
+                            on_click=CustomerState.open_dialog("plan"),
+                        ),
+                        rx.fragment(),
+                    ),
+                ),
                 basic.fact("Since", basic.when(facts.created, class_name="mono")),
                 basic.fact(
                     "Customer id", basic.copy_id(facts.customer_id, label="the customer id")
@@ -310,9 +242,38 @@ def page() -> rx.Component:
             lead="It pays an open invoice of exactly this amount, else the oldest due first; "
             "what is left stays as credit.",
         ),
+        hold_form.hold_dialog(
+            state, hold_form.OF_CUSTOMER, state.hold, hold=facts.hold,
+            title="Hold back reminders?", verb="Hold customer", lead=facts.name,
+        ),
+        dialog.form_dialog(
+            state, "plan", "Choose a plan",
+            forms.field(
+                "dunning_plan_id", "Plan",
+                forms.choice(
+                    "dunning_plan_id",
+                    rx.foreach(
+                        state.plans,
+                        lambda plan: rx.el.option(plan.label, value=plan.value, key=plan.value),
+                    ),
+                    error=state.errors["dunning_plan_id"],
+                    default_value=facts.plan_id,
+                ),
+                error=state.errors["dunning_plan_id"],
+            ),
+            submit=state.choose_plan, verb="Choose plan",
+            lead="A step whose days were already used for an invoice is never sent again; "
+            "its next one is the first with more days after the due date.",
+        ),
         section="customers",
+        beside=rx.cond(state.view == "ready", hold_form.badge(facts.hold), rx.fragment()),
         crumbs=[("Customers", routes.CUSTOMERS)],
         actions=[
+            rx.cond(
+                state.view == "ready",
+                hold_form.hold_button(state, facts.hold, may=SessionState.may_chase),
+                rx.fragment(),
+            ),
             rx.cond(
                 write,
                 rx.fragment(

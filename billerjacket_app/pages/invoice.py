@@ -6,14 +6,24 @@ from typing import Any
 
 import reflex as rx
 
+from backend.dunning.service import release_invoice
 from backend.errors import InvalidInput
 from backend.invoices.service import cancel_invoice, send_invoice, void_invoice
 from billerjacket_app import routes
-from billerjacket_app.components import basic, dialog, figures, shell, states, table
+from billerjacket_app.components import (
+    basic,
+    dialog,
+    figures,
+    hold_form,
+    shell,
+    states,
+    table,
+)
 from billerjacket_app.components.timeline import TimelineDay, timeline
 from billerjacket_app.page_state import PageState, say
 from billerjacket_app.pages import payment_form, rows
 from billerjacket_app.pages.emails import EmailRow, email_list
+from billerjacket_app.pages.hold_acts import HoldActs
 from billerjacket_app.pages.invoice_view import (
     AppliedRow,
     InvoiceFacts,
@@ -23,7 +33,7 @@ from billerjacket_app.pages.invoice_view import (
 from billerjacket_app.session import SessionState
 
 
-class InvoiceState(PageState, rx.State):
+class InvoiceState(HoldActs, PageState, rx.State):
     """One invoice."""
 
     facts: InvoiceFacts = InvoiceFacts()
@@ -109,6 +119,10 @@ class InvoiceState(PageState, rx.State):
         await self.fetch()
         return say(text)
 
+    def holding(self) -> Any:
+        """The invoice."""
+        return hold_form.place_on_invoice, release_invoice, self._record_id()
+
     def _record_id(self) -> Any:
         return rows.record_id(self.invoice_id, "invoice")
 
@@ -121,6 +135,11 @@ def _actions() -> list[rx.Component]:
         facts.is_draft, True, facts.is_open & SessionState.may_void & ~facts.has_payments
     )
     return [
+        rx.cond(
+            ready & facts.is_open,
+            hold_form.hold_button(state, facts.hold, may=SessionState.may_chase),
+            rx.fragment(),
+        ),
         rx.cond(
             may_void,
             basic.button("Void…", on_click=state.open_dialog("void"), data_testid="void"),
@@ -174,10 +193,8 @@ def _head() -> rx.Component:
             basic.callout("Called off: ", facts.closed_reason, symbol="ban"),
             rx.fragment(),
         ),
-        rx.cond(
-            facts.hold != "",
-            basic.callout("Not chased: ", facts.hold, symbol="pause", tone="info"),
-            rx.fragment(),
+        hold_form.callout(
+            facts.hold, InvoiceState.release, may=SessionState.may_chase, busy=InvoiceState.busy
         ),
         class_name="stack",
     )
@@ -351,6 +368,11 @@ def _dialogs() -> list[rx.Component]:
             verb="Record payment",
             lead=facts.number + " · " + facts.customer + " · balance " + facts.balance,
         ),
+        hold_form.hold_dialog(
+            state, hold_form.OF_INVOICE, state.hold, hold=facts.hold,
+            title="Hold back reminders?", verb="Hold invoice",
+            lead=facts.number + " · " + facts.customer + " · balance " + facts.balance,
+        ),
         dialog.form_dialog(
             state,
             "void",
@@ -375,7 +397,7 @@ def _dialogs() -> list[rx.Component]:
             dismiss="Keep invoice",
             lead="Nothing is owed on a cancelled invoice; what was posted is reversed.",
         ),
-    ]
+    ]  # fmt: skip
 
 
 def page() -> rx.Component:
@@ -389,7 +411,11 @@ def page() -> rx.Component:
         section="invoices",
         crumbs=[("Invoices", routes.INVOICES)],
         actions=_actions(),
-        beside=rx.cond(state.view == "ready", basic.badge(state.facts.badge), rx.fragment()),
+        beside=rx.cond(
+            state.view == "ready",
+            rx.fragment(basic.badge(state.facts.badge), hold_form.badge(state.facts.hold)),
+            rx.fragment(),
+        ),
     )
 
 

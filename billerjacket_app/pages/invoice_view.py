@@ -13,7 +13,8 @@ from backend.reporting.history import TimelineItem
 from backend.reporting.timeline import list_invoice_timeline
 from backend.unit_of_work import Reader
 from billerjacket_app import format as fmt
-from billerjacket_app import routes, status
+from billerjacket_app import routes
+from billerjacket_app.components import hold_form
 from billerjacket_app.components.timeline import (
     Change,
     Entry,
@@ -74,7 +75,7 @@ class InvoiceFacts:
     created: fmt.When = field(default_factory=fmt.When)
     sent: fmt.When = field(default_factory=fmt.When)
     closed_reason: str = ""
-    hold: str = ""
+    hold: hold_form.HoldFacts = field(default_factory=hold_form.HoldFacts)
     subtotal: str = ""
     tax: str = ""
     total: str = ""
@@ -145,7 +146,7 @@ def _facts(reader: Reader, invoice: InvoiceView) -> InvoiceFacts:
         created=fmt.when_exactly(invoice.created_at, zone),
         sent=fmt.when_exactly(invoice.sent_at, zone),
         closed_reason=invoice.close_reason or "",
-        hold=_hold(invoice),
+        hold=hold_form.of_invoice(reader, invoice),
         subtotal=fmt.money(invoice.subtotal_amount, code),
         tax=fmt.money(invoice.tax_amount, code),
         total=fmt.money(invoice.total_amount, code),
@@ -160,19 +161,6 @@ def _facts(reader: Reader, invoice: InvoiceView) -> InvoiceFacts:
         pdf_href=f"/files/invoices/{invoice.invoice_id}/pdf",
         edit_href=routes.with_query(routes.NEW_INVOICE, {"draft": invoice.invoice_id}),
     )
-
-
-def _hold(invoice: InvoiceView) -> str:
-    if invoice.hold_kind is None:
-        return ""
-    parts = [status.HOLD[invoice.hold_kind].label]
-    if invoice.hold_amount is not None:
-        parts.append(fmt.money(invoice.hold_amount, invoice.currency_code))
-    if invoice.hold_until is not None:
-        parts.append(f"until {invoice.hold_until}")
-    if invoice.hold_reason:
-        parts.append(f"“{invoice.hold_reason}”")
-    return " ".join(parts)
 
 
 def _lines(invoice: InvoiceView) -> list[LineRow]:

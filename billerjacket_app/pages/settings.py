@@ -1,4 +1,4 @@
-"""/settings, for an Admin: the addresses at which payment providers reach the business.
+"""/settings, for an Admin: chasing, and the addresses at which payment providers reach you.
 
 An address and a secret are shown once, when they are made: the State forgets them when the page
 is loaded again or they are put away.
@@ -30,6 +30,7 @@ from billerjacket_app import format as fmt
 from billerjacket_app.components import basic, shell, states
 from billerjacket_app.page_state import PageState, say
 from billerjacket_app.pages import rows
+from billerjacket_app.pages.settings_chasing import ChasingState, chasing_section
 from billerjacket_app.pages.settings_endpoints import endpoint_card, endpoint_dialogs, shown_once
 from billerjacket_app.pages.webhooks_rows import endpoint_badge, provider_text, sentence
 from billerjacket_app.status import Badge
@@ -220,6 +221,7 @@ def page() -> rx.Component:
     """The settings."""
     state = SettingsState
     content = rx.el.div(
+        chasing_section(),
         basic.section(
             "Webhook endpoints",
             rx.el.p(
@@ -253,7 +255,7 @@ def page() -> rx.Component:
             ),
         ),
         endpoint_dialogs(state),
-        class_name="stack",
+        class_name="stack wide-gap",
     )
     return shell.page(state, "Settings", states.body(state, content), section="settings")
 
@@ -261,5 +263,8 @@ def page() -> rx.Component:
 def register(app: rx.App) -> None:
     """Add the page."""
     app.add_page(
-        page, route=routes.SETTINGS, title="Settings · BillerJacket", on_load=SettingsState.load
+        page,
+        route=routes.SETTINGS,
+        title="Settings · BillerJacket",
+        on_load=[SettingsState.load, ChasingState.load],
     )

@@ -28,6 +28,7 @@ _WHERE = ("sqlite_where", "mssql_where")
 _OPEN = "status IN ('sent', 'overdue')"
 _EMAIL_STATUSES_BEFORE = ("ok", "bounced")
 _EMAIL_STATUSES = (*_EMAIL_STATUSES_BEFORE, "complained")
+_OF_E_MAIL = "ix_dunning_notices__communication"
 _HOLDS = ("pause", "dispute", "promise")
 _SEARCHED = ("display_name", "email", "external_reference_id")
 
@@ -76,7 +77,7 @@ _INDEXES = {
     },
     "dunning_runs": {"ix_dunning_runs__created": ["row_id"]},
     "dunning_notices": {
-        "ix_dunning_notices__communication": ["communication_id"],
+        _OF_E_MAIL: ["communication_id"],
         "ix_dunning_notices__run": ["dunning_run_id"],
     },
 }
@@ -98,7 +99,7 @@ def upgrade() -> None:
     _create_index(
         "communications",
         "ix_communications__reminded",
-        ["reminded_on", "customer_id"],
+        ["customer_id", "reminded_on"],
         "reminded_on IS NOT NULL",
     )
     if op.get_context().dialect.name == "sqlite":
@@ -107,12 +108,16 @@ def upgrade() -> None:
         _alter()
     op.drop_index("ix_invoices__chase", "invoices")
     _create_index("invoices", "ix_invoices__chase", ["customer_id", "due_date"], _OPEN)
+    op.drop_index(_OF_E_MAIL, "dunning_notices")
+    _create_index("dunning_notices", _OF_E_MAIL, ["communication_id", "invoice_id"])
     _keep_holds_that_stand()
 
 
 def downgrade() -> None:
     op.drop_index("ix_invoices__chase", "invoices")
     _create_index("invoices", "ix_invoices__chase", ["due_date"], _OPEN)
+    op.drop_index(_OF_E_MAIL, "dunning_notices")
+    _create_index("dunning_notices", _OF_E_MAIL, ["communication_id"])
     if op.get_context().dialect.name == "sqlite":
         _remake_all(is_new=False)
     else:
@@ -259,6 +264,22 @@ def _create_tables() -> None:
     )
     _create_index(table, "ix_contact_log__customer", ["customer_id", "row_id"])
     _create_index(table, "ix_contact_log__invoice", ["invoice_id"], "invoice_id IS NOT NULL")
+    _make_append_only(table)
+
+
+def _make_append_only(table: str) -> None:
+    """As the audit log and the ledger are: the database itself refuses changes."""
+    if op.get_context().dialect.name == "sqlite":
+        for verb in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER tr_{table}__no_{verb.lower()} BEFORE {verb} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+            )
+    else:
+        op.execute(
+            f"CREATE TRIGGER tr_{table}__append_only ON {table} INSTEAD OF UPDATE, DELETE "
+            f"AS BEGIN; THROW 51000, '{table} is append-only', 1; END"
+        )
 
 
 def _keep_holds_that_stand() -> None:

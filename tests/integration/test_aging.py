@@ -10,7 +10,9 @@ import pytest
 
 from backend.actor import Actor, Role
 from backend.db.engine import Database
+from backend.dunning.holds import HoldInvoice, hold_invoice, release_invoice
 from backend.errors import InvalidInput
+from backend.invoices.models import InvoiceHold
 from backend.invoices.service import void_invoice
 from backend.payments.reversal import reverse_payment
 from backend.reporting.aging import get_aging
@@ -142,3 +144,42 @@ def test_drafts_and_other_tenants_are_not_in_it(
     assert read(db, actor, get_aging).currencies == ()
     support = actor_in(stranger.tenant_id, Role.SUPPORT)
     assert len(read(db, support, get_aging).currencies) == 1
+
+
+def disputed_on(db: Database, actor: Actor, day: date) -> list[Decimal]:
+    """What is told to be disputed, of the one customer and in total."""
+    [dollars] = read(db, actor, get_aging, day).currencies
+    [customer] = dollars.customers
+    assert customer.sums == dollars.totals
+    assert customer.sums.outstanding == sum(customer.sums[:5]) - customer.sums.unapplied
+    return [customer.sums.disputed, dollars.totals.disputed]
+
+
+def test_what_is_disputed_is_told_apart_from_the_day_it_was_said_to_the_day_before_its_end(
+    db: Database, actor: Actor, clock: Clock, customer_id: UUID
+) -> None:
+    owed(db, actor, customer_id, 20, "70.00")
+    leaks = owed(db, actor, customer_id, 20, "100.00")
+    clock.pass_time(days=2)
+    run(db, actor, hold_invoice, leaks, HoldInvoice(InvoiceHold.DISPUTE, reason="Leaks"))
+    clock.pass_time(days=2)
+    pay(db, actor, "30.00", invoice_id=leaks)
+    clock.pass_time(days=2)
+    assert disputed_on(db, actor, TODAY + timedelta(days=6)) == [Decimal("70.00")] * 2
+    run(db, actor, release_invoice, leaks)
+    found = [disputed_on(db, actor, TODAY + timedelta(days=n))[0] for n in range(7)]
+    nothing, whole, rest = Decimal("0.00"), Decimal("100.00"), Decimal("70.00")
+    assert found == [nothing, nothing, whole, whole, rest, rest, nothing]
+
+
+def test_a_dispute_until_a_day_counts_on_that_day_and_other_holds_do_not(
+    db: Database, actor: Actor, clock: Clock, customer_id: UUID
+) -> None:
+    dispute = HoldInvoice(InvoiceHold.DISPUTE, TODAY + timedelta(days=1), reason="Leaks")
+    run(db, actor, hold_invoice, owed(db, actor, customer_id, 3, "10.00"), dispute)
+    for hold in (InvoiceHold.PAUSE, InvoiceHold.PROMISE):
+        command = HoldInvoice(hold, TODAY + timedelta(days=9))
+        run(db, actor, hold_invoice, owed(db, actor, customer_id, 3, "1.00"), command)
+    clock.pass_time(days=3)
+    found = [disputed_on(db, actor, TODAY + timedelta(days=n))[0] for n in range(3)]
+    assert found == [Decimal("10.00"), Decimal("10.00"), Decimal("0.00")]

@@ -1,4 +1,4 @@
-"""The audit log and the ledger take no change and no deletion, however it is tried."""
+"""The logs take no change and no deletion, however it is tried."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,10 +8,18 @@ import pytest
 from backend.actor import Actor
 from backend.customers.queries import CustomerView
 from backend.db.engine import Database
+from backend.dunning.contacts import LogContact, log_contact
+from backend.dunning.models import ContactKind
+from backend.unit_of_work import run
 from tests.factories import make_invoice, pay, raw_rows
 
-LOGS = ("audit_log", "ledger_entries", "ledger_postings")
-FIELDS = {"audit_log": "actor", "ledger_entries": "entry_day", "ledger_postings": "amount"}
+FIELDS = {
+    "audit_log": "actor",
+    "ledger_entries": "entry_day",
+    "ledger_postings": "amount",
+    "contact_log": "note",
+}
+LOGS = tuple(FIELDS)
 
 
 @pytest.fixture
@@ -19,6 +27,7 @@ def driver(db: Database, actor: Actor, customer: CustomerView) -> Iterator[sqlit
     """A connection as the service has it, to a database with something in every log."""
     invoice = make_invoice(db, actor, customer.customer_id)
     pay(db, actor, "40.00", invoice_id=invoice.invoice_id)
+    run(db, actor, log_contact, customer.customer_id, LogContact(ContactKind.NOTE, note="Polite"))
     connection = db.connect().driver
     yield connection
     connection.close()

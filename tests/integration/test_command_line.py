@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,10 +21,10 @@ import pytest
 
 from backend.actor import platform_system
 from backend.db.engine import Database
-from backend.dunning.service import list_plans
+from backend.dunning.service import create_default_plan, list_plans, run_evaluation
 from backend.identity.api_keys import authenticate_api_key
 from backend.identity.service import SignIn, sign_in
-from backend.unit_of_work import read
+from backend.unit_of_work import read, run
 from tests.command_line import CommandLine, surroundings
 from tests.factories import actor_in, make_customer, make_invoice, make_tenant
 
@@ -150,6 +151,31 @@ def test_dunning_run_queues_an_evaluation(
     assert json.loads(body)["payload"]["as_of"] == "2026-03-31"
 
 
+def test_dunning_is_previewed_and_run_with_the_gap_kept(
+    command: CommandLine, real_db: Database, database_file: Path
+):
+    tenant_id = make_tenant(real_db)
+    actor = actor_in(tenant_id)
+    run(real_db, actor, create_default_plan)
+    customer = make_customer(real_db, actor, "Hilltop", email="ap@hilltop.example")
+    due = date(2026, 1, 5)
+    for _ in range(2):
+        make_invoice(real_db, actor, customer.customer_id, issue_date=due, due_date=due)
+    ahead = command.json(f"dunning preview --tenant {tenant_id} --as-of 2026-01-06")
+    [email] = ahead["would_send"]
+    assert (email["to_address"], len(email["invoices"])) == ("ap@hilltop.example", 2)
+    run(real_db, actor, run_evaluation, as_of=date(2026, 1, 6))
+    text = command(f"dunning preview --tenant {tenant_id} --as-of 2026-01-08 --keep-gap").stdout
+    assert "On 2026-01-08: 0 e-mails about 0 invoices." in text
+    assert "not chased, customer_reminded_lately: 2" in text
+    command.json(f"dunning run --tenant {tenant_id} --keep-gap")
+    with contextlib.closing(sqlite3.connect(database_file)) as connection:
+        ((body,),) = connection.execute(
+            "SELECT body FROM outbox WHERE message_type = 'dunning.evaluate'"
+        )
+    assert json.loads(body)["payload"]["keep_gap"] is True
+
+
 def test_demo_fills_an_empty_database_once_and_its_key_works(
     command: CommandLine, real_db: Database
 ):
@@ -252,6 +278,7 @@ def test_people_get_words_instead_of_json(command: CommandLine):
         "demo",
         "dunning",
         "dunning run",
+        "dunning preview",
         "verify",
         "tenant",
         "tenant create",
@@ -321,6 +348,7 @@ USER = "user create --email a@example.com"
         ("demo --invoices 99999999", "invoices"),
         ("dunning run", "--tenant"),
         (f"dunning run --tenant {MISSING}", "no such tenant"),
+        (f"dunning preview --tenant {MISSING}", "no such tenant"),
         (f"dunning run --tenant {MISSING} --as-of 2026-02-30", "--as-of"),
         (f"verify --tenant {MISSING}", "no such tenant"),
     ],

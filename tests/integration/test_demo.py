@@ -64,6 +64,12 @@ def story(db: Database) -> list[tuple[Any, ...]]:
             " external_payment_id, created_at FROM payments ORDER BY row_id",
         ),
         *raw_rows(db, "SELECT description, quantity, unit_price FROM invoice_line_items"),
+        *raw_rows(
+            db,
+            "SELECT kind, until, amount, balance_then, placed_at, ended_at, ended_as "
+            "FROM invoice_holds ORDER BY row_id",
+        ),
+        *raw_rows(db, "SELECT kind, outcome, note, next_on, created_at FROM contact_log"),
         *sorted(raw_rows(db, "SELECT type, status, to_address, subject FROM communications")),
     ]
 
@@ -99,6 +105,36 @@ def test_every_state_of_an_invoice_is_there_in_both_businesses(told: tuple[Datab
             db, "SELECT DISTINCT status FROM invoices WHERE tenant_id = ?", tenant.id.hex
         )
         assert {row[0] for row in found} == set(InvoiceStatus)
+
+
+def test_promises_kept_and_broken_disputes_and_calls_are_there_in_both_businesses(
+    told: tuple[Database, DemoResult],
+):
+    db, demo = told
+    for tenant in demo.tenants:
+        ends = raw_rows(
+            db,
+            "SELECT DISTINCT kind, ended_as FROM invoice_holds WHERE tenant_id = ?",
+            tenant.id.hex,
+        )
+        assert set(ends) >= {
+            ("promise", None),
+            ("promise", "kept"),
+            ("promise", "broken"),
+            ("dispute", None),
+            ("pause", None),
+        }
+        outcomes = raw_rows(
+            db, "SELECT DISTINCT outcome FROM contact_log WHERE tenant_id = ?", tenant.id.hex
+        )
+        assert {row[0] for row in outcomes} == {
+            "promised",
+            "disputed",
+            "left_message",
+            "no_answer",
+        }
+        [in_dollars] = read(db, actor_in(tenant.id), get_aging).currencies
+        assert in_dollars.totals.disputed > 0
 
 
 def test_every_age_of_debt_and_some_credit_are_there_in_both_businesses(

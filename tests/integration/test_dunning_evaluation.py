@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from backend.actor import Actor, Role
-from backend.communications.service import mark_bounced
+from backend.communications.models import ReturnKind
+from backend.communications.returns import report_return
 from backend.customers.models import CustomerHold
 from backend.customers.service import update_customer
 from backend.db.engine import Database
@@ -25,6 +26,7 @@ from backend.dunning.plans import (
     update_plan,
 )
 from backend.dunning.preview import preview_run
+from backend.dunning.runs import get_run, list_runs
 from backend.dunning.service import request_evaluation
 from backend.errors import InvalidInput, NotAllowed
 from backend.invoices.models import InvoiceHold
@@ -298,7 +300,8 @@ def test_customers_who_cannot_be_reached_are_named_with_the_reason(
     bounced = make_customer(db, actor, "Bounced", email="gone@example.com").customer_id
     an_invoice(db, actor, silent)
     an_invoice(db, actor, bounced)
-    run(db, actor, mark_bounced, bounced, "gone@example.com")
+    report = (None, "gone@example.com", ReturnKind.BOUNCED, "550 No such user", "mail server")
+    run(db, actor, report_return, *report)
     assert evaluate(db, actor, day(1)).email_count == 0
     found = read(db, actor, preview_run, day(1)).not_chased
     assert {(one.customer_name, one.reason) for one in found} == {
@@ -355,19 +358,26 @@ def test_the_scheduled_run_keeps_to_the_window_and_the_explicit_one_does_not(
 def test_a_long_run_goes_on_in_further_messages_and_splits_no_customer(
     db: Database, actor: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "INVOICES_PER_RUN", 3)
+    monkeypatch.setattr(evaluation, "INVOICES_PER_STRETCH", 3)
     for number in range(4):
         payer = make_customer(db, actor, f"Customer {number}", email=f"c{number}@example.com")
         for _ in range(2):
             an_invoice(db, actor, payer.customer_id)
     first = evaluate(db, actor, day(1))
-    assert (first.email_count, first.invoice_count, first.has_more) == (2, 4, True)
-    queued = raw_rows(db, "SELECT body FROM outbox WHERE message_type = 'dunning.evaluate'")
-    assert len(queued) == 1
-    assert f'"as_of":"{day(1)}"' in queued[0][0]
-    second = evaluate(db, actor, day(1))
-    assert (second.email_count, second.has_more) == (2, False)
+    assert (first.email_count, first.invoice_count) == (2, 4)
+    assert first.goes_on is not None
+    [(body,)] = raw_rows(db, "SELECT body FROM outbox WHERE message_type = 'dunning.evaluate'")
+    assert f'"as_of":"{day(1)}"' in body
+    assert f'"after_customer_id":"{first.goes_on.after_customer}"' in body
+    assert read(db, actor, get_run, first.goes_on.run_id).finished_at is None
+    second = run(db, actor, run_evaluation, as_of=day(1), go_on=first.goes_on)
+    assert (second.email_count, second.goes_on) == (2, None)
     assert raw_count(db, "dunning_notices") == 8
+    [done] = read(db, actor, list_runs).items
+    assert (done.email_count, done.invoice_count, done.overdue_count) == (4, 8, 8)
+    assert done.finished_at is not None
+    [(told,)] = raw_rows(db, "SELECT data FROM audit_log WHERE action = 'dunning.evaluated'")
+    assert '"email_count":4,"invoice_count":8' in told
 
 
 def test_one_audit_row_for_each_e_mail_names_every_step(

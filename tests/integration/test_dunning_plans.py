@@ -83,6 +83,18 @@ def test_changing_a_plan_replaces_its_steps_and_says_what_changed(
     assert set(change["after"]) == {"name", "steps"}
 
 
+def test_a_subject_of_a_step_is_kept_and_taken_away_again(db: Database, actor: Actor) -> None:
+    step = StepInput(9, "last_call", subject="  Last call from {{ issuer_name }} ")
+    plan = run(db, actor, create_plan, CreatePlan("Plan", [step]))
+    assert plan.steps[0].subject == "Last call from {{ issuer_name }}"
+    after = run(
+        db, actor, update_plan, plan.dunning_plan_id, {"steps": [StepInput(9, "last_call")]}
+    )
+    assert after.steps[0].subject is None
+    [change] = audit_of(db, "dunning.plan_updated")
+    assert change["before"]["steps"][0]["subject"] == "Last call from {{ issuer_name }}"
+
+
 def test_changing_nothing_leaves_no_trace(db: Database, actor: Actor) -> None:
     plan = run(db, actor, create_plan, GENTLE)
     same = run(db, actor, update_plan, plan.dunning_plan_id, {"name": "Gentle", "is_active": True})
@@ -100,6 +112,10 @@ def test_changing_nothing_leaves_no_trace(db: Database, actor: Actor) -> None:
         ([StepInput(3, "last_call"), StepInput(3, "last_call")], "steps.1.days_after_due"),
         ([StepInput(3, "invoice")], "steps.0.template_key"),
         ([StepInput(3, "last_call", "pigeon")], "steps.0.channel"),
+        ([StepInput(3, "last_call", subject="{{ x.__class__ }")], "steps.0.subject"),
+        ([StepInput(3, "last_call", subject="{{ range(9) }}")], "steps.0.subject"),
+        ([StepInput(3, "last_call", subject="a\nb")], "steps.0.subject"),
+        ([StepInput(3, "last_call", subject="x" * 501)], "steps.0.subject"),
     ],
 )
 def test_steps_that_make_no_plan_are_refused_by_field(

@@ -25,7 +25,12 @@ from backend.communications.queries import (
     list_communications,
 )
 from backend.communications.sending import LOOKS_MAX, Source, send_letter
-from backend.communications.service import mark_failed, mark_sent, send_again
+from backend.communications.service import (
+    HAND_OVER_SECONDS_MAX,
+    mark_failed,
+    mark_sent,
+    send_again,
+)
 from backend.communications.smtp import SmtpMailer
 from backend.config import SmtpServer
 from backend.customers.models import EmailStatus
@@ -47,7 +52,7 @@ from tests.emails import (
     serving,
     text_of,
 )
-from tests.factories import actor_in, make_customer, make_invoice, pay, raw_count, raw_rows
+from tests.factories import Clock, actor_in, make_customer, make_invoice, pay, raw_count, raw_rows
 
 
 @pytest.fixture
@@ -146,7 +151,7 @@ def test_the_same_message_delivered_again_sends_nothing_again(
 
 
 def test_after_a_crash_before_the_outcome_was_written_the_repeat_is_recognisable(
-    db: Database, actor: Actor, payer: CustomerView, mailer: RecordingMailer
+    db: Database, clock: Clock, actor: Actor, payer: CustomerView, mailer: RecordingMailer
 ) -> None:
     make_invoice(db, actor, payer.customer_id)
 
@@ -162,7 +167,11 @@ def test_after_a_crash_before_the_outcome_was_written_the_repeat_is_recognisable
     with pytest.raises(Crash):
         handle_all(db, dies)
     assert only(db, actor).head.status is CommunicationStatus.QUEUED
+    with pytest.raises(Busy):
+        handle_all(db, mailer)
+    clock.pass_time(seconds=HAND_OVER_SECONDS_MAX)
     handle_all(db, mailer)
+    assert [mail.is_repeat for mail in (*dies.taken, *mailer.taken)] == [False, True]
     assert dies.taken[0].communication_id == mailer.taken[0].communication_id
     assert only(db, actor).head.status is CommunicationStatus.SENT
     assert raw_count(db, "communication_attachments") == 1

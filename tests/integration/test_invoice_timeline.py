@@ -164,8 +164,8 @@ def test_holds_are_told_with_their_reason(
     told = [(item.title, item.detail) for item in timeline(db, actor, invoice_id)[-4:]]
     assert told == [
         ("Chasing paused until Mar 9, 2026", None),
-        ("Invoice disputed", "Leaks again"),
-        ("Payment of $40.00 promised by Mar 9, 2026", "Called"),
+        ("Invoice disputed", "Leaks again; instead of the pause until Mar 9, 2026"),
+        ("Payment of $40.00 promised by Mar 9, 2026", "Called; instead of the dispute"),
         ("Promise to pay ended", "Chasing may go on"),
     ]
 
@@ -180,11 +180,11 @@ def test_a_broken_promise_is_told_at_the_tenants_midnight_and_chasing_resumes(
     run(db, actor, hold_invoice, invoice.invoice_id, promise)
     clock.now = datetime(2026, 3, 8, 5, 59, tzinfo=UTC)  # the 7th, 23:59 in Chicago
     assert run(db, actor, run_evaluation).email_count == 0
-    assert "invoice.promise_broken" not in types(timeline(db, actor, invoice.invoice_id))
+    assert "promise.broken" not in types(timeline(db, actor, invoice.invoice_id))
     clock.pass_time(minutes=1)
     assert run(db, actor, run_evaluation).email_count == 1
     found = timeline(db, actor, invoice.invoice_id)
-    [told] = [item for item in found if item.type == "invoice.promise_broken"]
+    [told] = [item for item in found if item.type == "promise.broken"]
     assert told.at == datetime(2026, 3, 8, 6, 0, tzinfo=UTC)
     assert told.detail == "Payment was promised by Mar 7, 2026; chasing resumes"
 
@@ -203,7 +203,7 @@ def test_a_promise_that_was_kept_or_ended_is_not_broken(
     else:
         run(db, actor, hold_invoice, invoice_id, HoldInvoice(InvoiceHold.PAUSE))
     clock.pass_time(days=30)
-    assert "invoice.promise_broken" not in types(timeline(db, actor, invoice_id))
+    assert "promise.broken" not in types(timeline(db, actor, invoice_id))
 
 
 def test_another_tenants_invoice_has_no_timeline(

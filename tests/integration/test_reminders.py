@@ -29,13 +29,13 @@ from backend.dunning.holds import (
     release_invoice,
 )
 from backend.dunning.letters import ENCLOSURES_MAX
-from backend.dunning.plans import create_default_plan
+from backend.dunning.plans import CreatePlan, StepInput, create_default_plan, create_plan
 from backend.errors import Busy
 from backend.invoices.models import InvoiceHold
 from backend.invoices.queries import InvoiceView
 from backend.invoices.service import void_invoice
 from backend.unit_of_work import read, run
-from tests.emails import RecordingMailer, handle_all, text_of
+from tests.emails import RecordingMailer, envelopes, handle, handle_all, text_of
 from tests.factories import Clock, actor_in, make_customer, make_invoice, pay, raw_rows
 
 
@@ -312,3 +312,168 @@ def test_very_many_invoices_make_one_e_mail_of_bearable_size(
     assert len(email.attachments) == ENCLOSURES_MAX
     assert "and 5 more" in email.text_body
     assert "Total due: $5,500.00" in email.text_body
+
+
+def run_by_schedule(db: Database, actor: Actor) -> Evaluation:
+    return run(db, actor, run_evaluation, scheduled=True)
+
+
+def steps_taken(db: Database) -> int:
+    [(count,)] = raw_rows(db, "SELECT count(*) FROM dunning_notices")
+    return int(count)
+
+
+@pytest.mark.parametrize("hours", [6, 24], ids=["after hours", "on the next day"])
+def test_a_reminder_of_the_schedule_that_comes_late_is_taken_back_and_the_next_run_looks_anew(
+    db: Database,
+    actor: Actor,
+    payer: CustomerView,
+    mailer: RecordingMailer,
+    clock: Clock,
+    today: date,
+    hours: int,
+) -> None:
+    an_overdue(db, actor, payer, today)
+    handle_all(db, mailer)
+    mailer.taken.clear()
+    assert run_by_schedule(db, actor).email_count == 1
+    clock.pass_time(hours=hours)
+    handle_all(db, mailer)
+    [view] = reminders(db, actor)
+    assert view.status is CommunicationStatus.FAILED
+    assert "sending hours of 2026-03-04 were over" in str(view.error)
+    assert (mailer.taken, steps_taken(db)) == ([], 0)
+    assert raw_rows(db, "SELECT count(*) FROM invoice_dunning_states") == [(0,)]
+    clock.pass_time(hours=24 - hours)
+    assert run_by_schedule(db, actor).email_count == 1
+    handle_all(db, mailer)
+    assert len(mailer.taken) == 1
+
+
+def test_an_explicit_reminder_goes_out_late_and_counts_for_the_day_on_which_it_does(
+    db: Database,
+    actor: Actor,
+    payer: CustomerView,
+    mailer: RecordingMailer,
+    clock: Clock,
+    today: date,
+) -> None:
+    an_overdue(db, actor, payer, today)
+    handle_all(db, mailer)
+    evaluate(db, actor)
+    clock.pass_time(days=3, hours=9)  # A Sunday, by now.
+    handle_all(db, mailer)
+    assert [view.status for view in reminders(db, actor)] == [CommunicationStatus.SENT]
+    assert raw_rows(db, "SELECT reminded_on FROM communications WHERE type = 'dunning'") == [
+        ("2026-03-07",)
+    ]
+
+
+def test_a_reminder_that_keeps_the_gap_yields_to_another_one_at_the_moment_of_sending(
+    db: Database,
+    actor: Actor,
+    payer: CustomerView,
+    mailer: RecordingMailer,
+    today: date,
+) -> None:
+    an_overdue(db, actor, payer, today)
+    handle_all(db, mailer)
+    mailer.taken.clear()
+    run_by_schedule(db, actor)
+    an_overdue(db, actor, payer, today)
+    run(db, actor, run_evaluation)
+    handle_all(db, mailer)
+    asked_for, by_schedule = reminders(db, actor)
+    assert asked_for.status is CommunicationStatus.SENT
+    assert by_schedule.status is CommunicationStatus.FAILED
+    assert "another reminder, of 2026-03-04" in str(by_schedule.error)
+    assert len([email for email in mailer.taken if "reminder" in email.subject]) == 1
+    assert steps_taken(db) == 1
+
+
+def test_a_reminder_taken_back_and_sent_again_takes_its_step_so_that_no_run_repeats_it(
+    db: Database,
+    actor: Actor,
+    payer: CustomerView,
+    mailer: RecordingMailer,
+    clock: Clock,
+    today: date,
+) -> None:
+    an_overdue(db, actor, payer, today)
+    handle_all(db, mailer)
+    run_by_schedule(db, actor)
+    clock.pass_time(hours=9)
+    handle_all(db, mailer)
+    [late] = reminders(db, actor)
+    assert steps_taken(db) == 0
+    run(db, actor, send_again, late.communication_id)
+    handle(db, mailer, envelopes(db)[-1])
+    [again] = reminders(db, actor)
+    assert again.status is CommunicationStatus.SENT
+    assert steps_taken(db) == 1
+    assert evaluate(db, actor).email_count == 0
+    [(step, days)] = raw_rows(
+        db, "SELECT last_step_number, last_days_after_due FROM invoice_dunning_states"
+    )
+    assert (step, days) == (1, 0)
+
+
+def test_a_reminder_taken_back_is_not_sent_again_once_a_later_one_told_the_same(
+    db: Database,
+    actor: Actor,
+    payer: CustomerView,
+    mailer: RecordingMailer,
+    clock: Clock,
+    today: date,
+) -> None:
+    an_overdue(db, actor, payer, today)
+    handle_all(db, mailer)
+    run_by_schedule(db, actor)
+    clock.pass_time(days=1)
+    handle_all(db, mailer)
+    [late] = reminders(db, actor)
+    assert run_by_schedule(db, actor).email_count == 1
+    handle_all(db, mailer)
+    clock.pass_time(days=1)
+    run(db, actor, send_again, late.communication_id)
+    handle(db, mailer, envelopes(db)[-1])
+    newer, older = reminders(db, actor)
+    assert newer.status is CommunicationStatus.SENT
+    assert older.status is CommunicationStatus.FAILED
+    assert "it was reminded of since" in str(older.error)
+    assert steps_taken(db) == 1
+
+
+def test_a_step_of_another_plan_with_the_same_number_is_not_moved_by_taking_back(
+    db: Database,
+    actor: Actor,
+    payer: CustomerView,
+    mailer: RecordingMailer,
+    clock: Clock,
+    today: date,
+) -> None:
+    an_overdue(db, actor, payer, today, days=9)
+    handle_all(db, mailer)
+    evaluate(db, actor)
+    handle_all(db, mailer)
+    own = run(db, actor, create_plan, CreatePlan("Own", [StepInput(5, "last_call")]))
+    run(db, actor, update_customer, payer.customer_id, {"dunning_plan_id": own.dunning_plan_id})
+    clock.pass_time(days=1)
+    assert evaluate(db, actor).email_count == 1
+    run(db, actor, hold_customer, payer.customer_id, HoldCustomer(CustomerHold.PAUSE))
+    handle_all(db, mailer)
+    state = "SELECT last_step_number, last_days_after_due, last_step_on FROM invoice_dunning_states"
+    assert raw_rows(db, state) == [(1, 0, "2026-03-04")]
+
+
+def test_the_subject_of_the_step_stands_in_place_of_the_templates(
+    db: Database, actor: Actor, payer: CustomerView, mailer: RecordingMailer, today: date
+) -> None:
+    step = StepInput(0, "friendly_reminder", subject="Did our invoice reach you?")
+    own = run(db, actor, create_plan, CreatePlan("Own", [step]))
+    run(db, actor, update_customer, payer.customer_id, {"dunning_plan_id": own.dunning_plan_id})
+    an_overdue(db, actor, payer, today)
+    handle_all(db, mailer)
+    evaluate(db, actor)
+    handle_all(db, mailer)
+    assert mailer.taken[-1].subject == "Did our invoice reach you?"

@@ -1,5 +1,6 @@
 """E-mail by SMTP, against a real server on this machine in all its moods."""
 
+import email.message
 import email.policy
 import email.utils
 import re
@@ -276,3 +277,42 @@ def test_the_mailbox_takes_everything_and_sends_nothing() -> None:
     mailbox = MailboxMailer()
     assert mailbox.keeps_contents
     assert str(COMMUNICATION_ID) in mailbox.deliver(an_email()).provider_id
+
+
+def headers_of(**changes: object) -> email.message.EmailMessage:
+    return compose(an_email(**changes), "billing@jacket.example")  # type: ignore[arg-type]
+
+
+def test_every_e_mail_comes_from_our_own_domain_so_that_spf_and_dkim_hold() -> None:
+    inbox = Inbox()
+    with serving(inbox) as port:
+        reply_to = "office@ridge.example"
+        a_mailer(port).deliver(an_email(reply_to=reply_to, is_reminder=True))
+    [envelope] = inbox.envelopes
+    message = inbox.message()
+    [sender] = message["From"].addresses
+    assert sender.addr_spec == envelope.mail_from, "the return path is the sender's"
+    assert sender.display_name == "Summit Ridge Roofing"
+    assert str(message["Message-ID"]).endswith(f"@{sender.domain}>")
+    assert "Sender" not in message
+    assert "Return-Path" not in message
+    assert message["Reply-To"] == reply_to
+    assert message["Date"]
+    assert message["MIME-Version"] == "1.0"
+    for name in ("From", "To", "Subject", "Date", "Message-ID", "Reply-To", "List-Unsubscribe"):
+        assert len(message.get_all(name, [])) == 1, name
+
+
+def test_only_a_reminder_that_can_be_answered_offers_to_have_no_more() -> None:
+    offered = headers_of(is_reminder=True, reply_to="a+b@ridge.example")["List-Unsubscribe"]
+    assert offered == f"<mailto:a%2Bb@ridge.example?subject=Unsubscribe%20{COMMUNICATION_ID}>"
+    for changes in ({"reply_to": "a@ridge.example"}, {"is_reminder": True}, {}):
+        assert "List-Unsubscribe" not in headers_of(**changes)
+    assert "List-Unsubscribe-Post" not in headers_of(is_reminder=True, reply_to="a@x.example")
+
+
+@pytest.mark.parametrize("reply_to", ["a@b..example", "a@b\nBcc: c@d.example", "nonsense", "a@"])
+def test_an_answers_address_that_no_header_can_hold_is_left_out(reply_to: str) -> None:
+    message = headers_of(reply_to=reply_to)
+    assert "Reply-To" not in message
+    assert "Bcc" not in message

@@ -9,6 +9,7 @@ import pkgutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import date
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,7 @@ from backend.communications.sending import Source, send_letter
 from backend.customers.models import CustomerHold
 from backend.customers.service import update_customer
 from backend.db.engine import Database
+from backend.dunning.contacts import LogContact, log_contact
 from backend.dunning.evaluation import run_evaluation
 from backend.dunning.holds import (
     HoldCustomer,
@@ -40,6 +42,7 @@ from backend.dunning.holds import (
     hold_customer,
     hold_invoice,
 )
+from backend.dunning.models import ContactKind
 from backend.dunning.plans import create_default_plan
 from backend.errors import BillerJacketError, InvalidInput
 from backend.invoices.drafts import update_invoice
@@ -100,7 +103,8 @@ def theirs(db: Database, stranger: Actor, clock: Clock) -> Ids:
     (one,) = read(db, stranger, list_communications).items
     detail = read(db, stranger, get_communication, one.communication_id)
     clock.pass_time(days=45)
-    run(db, stranger, run_evaluation)
+    chased_by = run(db, stranger, run_evaluation).run_id
+    assert chased_by is not None
     queued = read(db, stranger, list_communications).items[0]
     endpoint = run(db, stranger, create_endpoint, BOX, CreateEndpoint("stripe"))
     delivery = read_delivery(
@@ -113,6 +117,12 @@ def theirs(db: Database, stranger: Actor, clock: Clock) -> Ids:
     stored = run(db, stranger, store_delivery, delivery)
     run(db, stranger, hold_invoice, sent.invoice_id, HoldInvoice(InvoiceHold.PAUSE))
     run(db, stranger, hold_customer, customer.customer_id, HoldCustomer(CustomerHold.PAUSE))
+    note = LogContact(ContactKind.NOTE, note=SECRET)
+    run(db, stranger, log_contact, customer.customer_id, note)
+    # Nobody is paused here, and no e-mail goes out: somebody has to call.
+    annex = make_customer(db, stranger, f"{SECRET} Annex").customer_id
+    late = {"issue_date": date(2026, 1, 1), "due_date": date(2026, 1, 31)}
+    make_invoice(db, stranger, annex, "55.55", **late)
     return Ids(
         customer.customer_id,
         draft.invoice_id,
@@ -125,6 +135,7 @@ def theirs(db: Database, stranger: Actor, clock: Clock) -> Ids:
         message,
         endpoint.webhook_endpoint_id,
         stored.webhook_event_id,
+        chased_by,
         *_handled_letters(db, stranger),
     )
 

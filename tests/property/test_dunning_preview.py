@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
@@ -19,6 +20,7 @@ from backend.dunning.plans import CreatePlan, StepInput, create_default_plan, cr
 from backend.dunning.preview import PreviewView, preview_run
 from backend.invoices.models import InvoiceHold
 from backend.invoices.service import CreateInvoice, LineInput, create_invoice, send_invoice
+from backend.tenants.service import UpdateTenant, update_tenant
 from backend.unit_of_work import UnitOfWork, read, run
 from tests.factories import actor_in, make_tenant, raw_rows
 
@@ -35,6 +37,7 @@ class Payer:
     hold: CustomerHold | None
     until: int | None
     id: UUID | None = None
+    reminded: set[date] = field(default_factory=set)
 
 
 @dataclass
@@ -71,7 +74,8 @@ INVOICES = st.lists(
     min_size=1,
     max_size=5,
 )
-DAYS = st.lists(st.integers(-2, 22), min_size=1, max_size=6)
+# A day, and whether the run of that day keeps the gap.
+RUNS = st.lists(st.tuples(st.integers(-2, 22), st.booleans()), min_size=1, max_size=6)
 
 
 def day(offset: int) -> date:
@@ -109,8 +113,10 @@ def lay_out(work: UnitOfWork, payers: list[Payer], invoices: list[Owed]) -> None
             hold_invoice(work, owed.id, HoldInvoice(owed.hold, until, reason="Because"))
 
 
-def expected_step(payer: Payer, owed: Owed, today: date) -> int | None:
+def expected_step(payer: Payer, owed: Owed, today: date, gap: int) -> int | None:
     """The rules of the product, one invoice at a time; None when it is not chased today."""
+    if any(abs((one - today).days) < gap for one in payer.reminded):
+        return None
     if payer.hold and (payer.until is None or day(payer.until) >= today):
         return None
     if owed.hold and (owed.until is None or day(owed.until) >= today):
@@ -150,26 +156,35 @@ def e_mails(db: Database, actor: Actor) -> list[tuple[str, str]]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(payers=PAYERS, invoices=INVOICES, days=DAYS)
+@given(payers=PAYERS, invoices=INVOICES, runs=RUNS, gap=st.integers(0, 5))
 def test_preview_run_and_model_agree_invoice_by_invoice(
-    db: Database, payers: list[Payer], invoices: list[Owed], days: list[int]
+    db: Database,
+    payers: list[Payer],
+    invoices: list[Owed],
+    runs: list[tuple[int, bool]],
+    gap: int,
 ) -> None:
     actor = actor_in(make_tenant(db))
+    run(db, actor, update_tenant, UpdateTenant(reminder_gap_days=gap))
     run(db, actor, lay_out, payers, invoices)
-    for today in map(day, days):
+    for offset, keep_gap in runs:
+        today = day(offset)
         due = {owed.id: owed for owed in invoices if owed.id and day(owed.due) < today}
         expected = {
             owed_id: step
             for owed_id, owed in due.items()
-            if (step := expected_step(payers[owed.payer], owed, today)) is not None
+            if (step := expected_step(payers[owed.payer], owed, today, gap * keep_gap)) is not None
         }
-        preview = read(db, actor, preview_run, today)
+        preview = read(db, actor, preview_run, today, keep_gap=keep_gap)
         assert planned(preview) == expected
         passed_over = [one.invoice_id for one in preview.not_chased]
         assert sorted(passed_over) == sorted(due.keys() - expected.keys())
 
         before, mails_before = notices(db, actor), e_mails(db, actor)
-        run(db, actor, run_evaluation, as_of=today)
+        done = run(db, actor, run_evaluation, as_of=today, keep_gap=keep_gap)
+        skipped = Counter(one.reason.value for one in preview.not_chased)
+        assert dict(done.skipped) == skipped
+        assert (done.invoice_count, done.overdue_count) == (len(expected), len(due))
         new = notices(db, actor) - before
         assert new == {(i, step, today.isoformat()) for i, step in expected.items()}
         assert sorted(e_mails(db, actor)[len(mails_before) :]) == sorted(
@@ -177,5 +192,6 @@ def test_preview_run_and_model_agree_invoice_by_invoice(
         )
         for owed_id, step in expected.items():
             due[owed_id].sent[step] = today
+            payers[due[owed_id].payer].reminded.add(today)
         run(db, actor, run_evaluation, as_of=today)
         assert notices(db, actor) == before | new

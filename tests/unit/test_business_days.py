@@ -6,7 +6,15 @@ from datetime import date
 
 import pytest
 
-from backend.business_days import calendar_of_zone, calendars, holiday_name, is_business_day
+from backend.business_days import (
+    calendar_of_zone,
+    calendars,
+    country_names,
+    holiday_name,
+    is_business_day,
+    next_holidays,
+    part_names,
+)
 
 
 def test_thanksgiving_is_a_holiday_in_the_united_states_only() -> None:
@@ -58,3 +66,20 @@ def test_a_calendar_that_is_none_is_an_error(calendar: str) -> None:
 )
 def test_a_time_zone_tells_the_country(time_zone: str, calendar: str) -> None:
     assert calendar_of_zone(time_zone) == calendar
+
+
+def test_calendars_are_offered_by_the_names_of_countries_and_their_parts() -> None:
+    assert country_names()["US"] == "United States"
+    assert part_names("US")["US-TX"] == "Texas"
+    assert part_names("") == {}
+    offered = {*country_names(), *(part for it in country_names() for part in part_names(it))}
+    assert offered == set(calendars())
+
+
+def test_the_next_holidays_begin_with_the_day_itself() -> None:
+    thanksgiving = date(2026, 11, 26)
+    assert next_holidays(thanksgiving, "US", count=2) == [
+        (thanksgiving, "Thanksgiving Day"),
+        (date(2026, 12, 25), "Christmas Day"),
+    ]
+    assert next_holidays(thanksgiving, "", count=2) == []

@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from backend.config import (
     PREFIX,
+    AcsAccount,
     Environment,
     LogFormat,
     LogLevel,
@@ -77,6 +78,10 @@ def test_defaults_are_the_published_ones():
         ("BILLERJACKET_SERVICEBUS_NAMESPACE", "sb://billing.servicebus.windows.net/"),
         ("BILLERJACKET_KEY_VAULT_URL", "https://x.vault.azure.net"),
         ("BILLERJACKET_EMAIL_URL", "acs://x"),
+        ("BILLERJACKET_EMAIL_URL", "acs://communication.azure.com.evil.example"),
+        ("BILLERJACKET_EMAIL_URL", "acs://x.communication.azure.com/?accesskey=hunter2!"),
+        ("BILLERJACKET_EMAIL_URL", "acs://x.communication.azure.com/?accesskey="),
+        ("BILLERJACKET_EMAIL_URL", "acs://x.communication.azure.com/?key=aGk="),
         ("BILLERJACKET_EMAIL_URL", "smtp://"),
         ("BILLERJACKET_EMAIL_URL", "smtp://host:mail"),
         ("BILLERJACKET_EMAIL_URL", "smtp://host:25?starttls=yes"),
@@ -249,6 +254,15 @@ def test_reads_every_part_of_an_smtp_address():
     assert SmtpServer.from_url("smtp://me%40x:p%2Fw@mail.example.com?starttls=1") == SmtpServer(
         "mail.example.com", 587, "me@x", SecretStr("p/w"), starttls=True
     )
+
+
+def test_reads_every_part_of_an_acs_address():
+    host = "ridge.europe.communication.azure.com"
+    assert AcsAccount.from_url(f"acs://{host}") == AcsAccount(host, None)
+    for key in ("a+b/cQ==", "a%2Bb%2FcQ%3D%3D"):
+        account = AcsAccount.from_url(f"acs://{host}/?accesskey={key}")
+        assert account == AcsAccount(host, SecretStr("a+b/cQ=="))
+        assert "a+b" not in repr(account)
 
 
 def test_a_process_with_a_wrong_setting_ends_with_status_2_and_one_line(tmp_path: Path):

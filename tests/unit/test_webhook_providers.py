@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from backend.errors import InvalidInput, NotFound
-from backend.webhooks.events import EventKind, ProviderEvent
+from backend.webhooks.events import EmailReturned, EventKind, ProviderEvent
 from backend.webhooks.payloads import parse_object
 from backend.webhooks.providers import PROVIDERS, provider_called
 from backend.webhooks.providers.base import Ignored, NotAuthentic
@@ -239,7 +239,9 @@ def test_the_standard_needs_its_id_header():
     STRIPE.require_headers({})
 
 
-def stripe_says(event_type: str, subject: dict[str, Any], **more: Any) -> ProviderEvent | Ignored:
+def stripe_says(
+    event_type: str, subject: dict[str, Any], **more: Any
+) -> ProviderEvent | EmailReturned | Ignored:
     body = parse_object(as_bytes(stripe_event("evt_1", event_type, subject, **more)))
     return STRIPE.normalise(body, RECEIVED)
 

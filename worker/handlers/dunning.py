@@ -8,7 +8,7 @@ import structlog
 
 from backend.actor import Actor
 from backend.bootstrap import Services
-from backend.dunning.evaluation import Evaluation, run_evaluation
+from backend.dunning.evaluation import Evaluation, answer_message
 from backend.idempotency import claim_message
 from backend.messaging.contracts import EvaluateDunning
 from backend.messaging.envelope import Envelope
@@ -32,6 +32,7 @@ def evaluate(
             as_of=str(result.as_of),
             emails=result.email_count,
             invoices=result.invoice_count,
+            overdue=result.overdue_count,
             window_closed=result.is_window_closed,
         )
 
@@ -41,4 +42,4 @@ def _evaluate_once(
 ) -> Evaluation | None:
     if not claim_message(work, message.message_type, str(message_id)):
         return None
-    return run_evaluation(work, as_of=message.as_of, scheduled=message.scheduled)
+    return answer_message(work, message)

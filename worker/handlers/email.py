@@ -11,10 +11,12 @@ from uuid import UUID
 
 from backend.actor import Actor
 from backend.bootstrap import Services
+from backend.communications.letters import ready_letter
 from backend.communications.models import CommunicationType
 from backend.communications.queries import get_communication
 from backend.communications.sending import BuildLetter, OnClaim, Source, send_letter
-from backend.dunning.letters import dunning_letter, take_back_unsent
+from backend.dunning.letters import dunning_letter
+from backend.dunning.taken_back import settle_steps
 from backend.errors import StateConflict
 from backend.invoices.letters import invoice_letter
 from backend.messaging.contracts import (
@@ -59,12 +61,15 @@ def send_again(
     source = _source_of(envelope, head.communication_id)
     match head.type:
         case CommunicationType.DUNNING:
-            _send_dunning(services, actor, envelope, head.communication_id)
+            _send_dunning(services, actor, envelope, head.communication_id, is_asked_for=True)
         case CommunicationType.INVOICE:
             build = partial(invoice_letter, invoice_id=head.invoice_ids[0])
             _send(services, actor, source, build)
         case CommunicationType.RECEIPT if head.payment_id is not None:
             build = partial(receipt_letter, payment_id=head.payment_id)
+            _send(services, actor, source, build)
+        case CommunicationType.OTHER:
+            build = partial(ready_letter, communication_id=head.communication_id)
             _send(services, actor, source, build)
         case _:
             raise StateConflict("Nothing is known from which this e-mail could be made.")
@@ -79,11 +84,16 @@ def _source_of(envelope: Envelope, communication_id: UUID | None = None) -> Sour
 
 
 def _send_dunning(
-    services: Services, actor: Actor, envelope: Envelope, communication_id: UUID
+    services: Services,
+    actor: Actor,
+    envelope: Envelope,
+    communication_id: UUID,
+    *,
+    is_asked_for: bool = False,
 ) -> None:
-    build = partial(dunning_letter, communication_id=communication_id)
+    build = partial(dunning_letter, communication_id=communication_id, is_asked_for=is_asked_for)
     source = _source_of(envelope, communication_id)
-    _send(services, actor, source, build, on_claim=take_back_unsent)
+    _send(services, actor, source, build, on_claim=settle_steps)
 
 
 def _send(

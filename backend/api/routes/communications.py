@@ -9,19 +9,22 @@ from fastapi import Query
 
 from backend.actor import Action
 from backend.api import render
-from backend.api.calls import Call
+from backend.api.calls import Call, answered
 from backend.api.endpoints import Endpoints
 from backend.api.replies import Reply, ok
 from backend.api.schemas.communications import (
     CommunicationDetailOut,
     CommunicationPage,
     CommunicationQuery,
+    NewReturn,
+    ReturnedOut,
 )
 from backend.communications.queries import (
     CommunicationFilter,
     get_communication,
     list_communications,
 )
+from backend.communications.returns import report_return
 
 endpoints = Endpoints("Communications")
 
@@ -56,3 +59,23 @@ async def get_one_communication(call: Call, communication_id: UUID) -> Reply:
     """Read a communication with its bodies and attachments."""
     found = await call.read(get_communication, communication_id)
     return ok(render.communication_detail(found))
+
+
+@endpoints(
+    "POST",
+    "/api/communications/{communication_id}/returned",
+    Action.CUSTOMERS_WRITE,
+    answer=ReturnedOut,
+    answers="Whose address was marked.",
+)
+async def tell_of_return(call: Call, communication_id: UUID, body: NewReturn) -> Reply:
+    """Tell that an e-mail came back for good, or was complained about: no more goes there."""
+    return await call.write(
+        lambda work: answered(
+            render.returned(
+                communication_id,
+                body.kind,
+                report_return(work, communication_id, None, body.kind, body.detail, "api"),
+            )
+        )
+    )

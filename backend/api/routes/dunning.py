@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,14 +19,19 @@ from backend.api.schemas.dunning import (
     NewRun,
     NewStep,
     PlanChanges,
+    PlanEffectOut,
     PlanOut,
     PlanPage,
     PlanQuery,
     PreviewOut,
     PreviewQuery,
+    RunOut,
+    RunPage,
+    RunQuery,
 )
 from backend.api.schemas.holds import (
     CustomerHoldSet,
+    HoldRecords,
     InvoiceHoldSet,
     NewCustomerHold,
     NewInvoiceHold,
@@ -36,9 +42,13 @@ from backend.dunning.service import (
     HoldInvoice,
     StepInput,
     create_plan,
+    get_run,
     hold_customer,
     hold_invoice,
+    list_holds,
     list_plans,
+    list_runs,
+    plan_effect,
     preview_run,
     release_customer,
     release_invoice,
@@ -47,7 +57,7 @@ from backend.dunning.service import (
 )
 from backend.idempotency import Answer
 from backend.invoices.queries import get_invoice
-from backend.unit_of_work import UnitOfWork
+from backend.unit_of_work import Reader, UnitOfWork
 
 endpoints = Endpoints("Dunning")
 _INVOICE_HOLD = "/api/invoices/{invoice_id}/hold"
@@ -64,10 +74,14 @@ _CUSTOMER_HOLD = "/api/customers/{customer_id}/hold"
     body_is_optional=True,
 )
 async def run_dunning(call: Call, body: NewRun) -> Reply:
-    """Chase what is overdue, at once and whatever the hour. The body may be left out."""
+    """Chase what is overdue, at once and whatever the hour. The body may be left out.
+
+    Holds, plans and one step a day are kept; the gap between two reminders to one customer only
+    when asked for.
+    """
 
     def queue(work: UnitOfWork) -> Answer:
-        request_evaluation(work, as_of=body.as_of)
+        request_evaluation(work, as_of=body.as_of, keep_gap=body.keep_gap)
         return call.queued()
 
     return await call.write(queue, body=body)
@@ -82,7 +96,23 @@ async def run_dunning(call: Call, body: NewRun) -> Reply:
 )
 async def preview_dunning(call: Call, query: Annotated[PreviewQuery, Query()]) -> Reply:
     """Preview a run: what it would send, and each overdue invoice it would pass over."""
-    return ok(render.preview(await call.read(preview_run, query.as_of)))
+    found = await call.read(preview_run, query.as_of, keep_gap=query.keep_gap)
+    return ok(render.preview(found))
+
+
+@endpoints("GET", "/api/dunning/runs", Action.READ, answer=RunPage, answers="A page of runs.")
+async def get_runs(call: Call, query: Annotated[RunQuery, Query()]) -> Reply:
+    """List runs with what they queued and what they passed over, newest first."""
+    found = await call.read(list_runs, limit=query.limit, cursor=query.cursor)
+    return ok(render.page(found, render.dunning_run))
+
+
+@endpoints(
+    "GET", "/api/dunning/runs/{dunning_run_id}", Action.READ, answer=RunOut, answers="The run."
+)
+async def get_one_run(call: Call, dunning_run_id: UUID) -> Reply:
+    """Read one run."""
+    return ok(render.dunning_run(await call.read(get_run, dunning_run_id)))
 
 
 @endpoints(
@@ -123,12 +153,23 @@ async def get_plans(call: Call, query: Annotated[PlanQuery, Query()]) -> Reply:
 )
 async def change_plan(call: Call, dunning_plan_id: UUID, body: PlanChanges) -> Reply:
     """Change a dunning plan. A field that is left out stays; `steps` replaces all steps."""
-    changes: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
-    if "steps" in changes:
-        changes["steps"] = _steps(body.steps)
+    changes = _changes(body)
     return await call.write(
         lambda work: answered(render.plan(update_plan(work, dunning_plan_id, changes)))
     )
+
+
+@endpoints(
+    "POST",
+    "/api/dunning/plans/{dunning_plan_id}/effect",
+    Action.READ,
+    answer=PlanEffectOut,
+    answers="What the change would do; nothing is changed.",
+    problems={409: "`default_plan_required`: the change cannot be made."},
+)
+async def tell_effect(call: Call, dunning_plan_id: UUID, body: PlanChanges) -> Reply:
+    """Tell what a change of a plan would do to the invoices that are overdue."""
+    return ok(asdict(await call.read(plan_effect, dunning_plan_id, _changes(body))))
 
 
 @endpoints(
@@ -137,7 +178,9 @@ async def change_plan(call: Call, dunning_plan_id: UUID, body: PlanChanges) -> R
     Action.DUNNING_WRITE,
     answer=InvoiceHoldSet,
     answers="The hold as it stands now.",
-    problems={409: "`invoice_not_open`: it is void or cancelled."},
+    problems={
+        409: "`invoice_not_open`: it is void or cancelled, or nothing is owed that is promised."
+    },
 )
 async def hold_one_invoice(call: Call, invoice_id: UUID, body: NewInvoiceHold) -> Reply:
     """Do not chase an invoice: pause it, dispute it, or take a promise to pay."""
@@ -149,6 +192,23 @@ async def hold_one_invoice(call: Call, invoice_id: UUID, body: NewInvoiceHold) -
         return answered({"invoice_id": invoice_id, **render.hold(view, currency_code)})
 
     return await call.write(hold)
+
+
+@endpoints(
+    "GET",
+    "/api/invoices/{invoice_id}/holds",
+    Action.READ,
+    answer=HoldRecords,
+    answers="Every hold the invoice has or had, the newest first.",
+)
+async def get_holds(call: Call, invoice_id: UUID) -> Reply:
+    """Read the holds of an invoice, with how each ended."""
+
+    def found(reader: Reader) -> list[Any]:
+        code = get_invoice(reader, invoice_id).currency_code
+        return [render.hold_record(one, code) for one in list_holds(reader, invoice_id)]
+
+    return ok({"items": await call.read(found)})
 
 
 @endpoints(
@@ -197,4 +257,13 @@ async def release_one_customer(call: Call, customer_id: UUID) -> Reply:
 
 
 def _steps(given: list[NewStep]) -> list[StepInput]:
-    return [StepInput(one.days_after_due, one.template_key, one.channel) for one in given]
+    return [
+        StepInput(one.days_after_due, one.template_key, one.channel, one.subject) for one in given
+    ]
+
+
+def _changes(body: PlanChanges) -> dict[str, Any]:
+    changes: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+    if "steps" in changes:
+        changes["steps"] = _steps(body.steps)
+    return changes

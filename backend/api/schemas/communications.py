@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from backend.api.fields import Cursor, Id, Limit
+from backend.api.fields import Cursor, Id, Limit, one_line
 from backend.api.schemas.common import Answer, Body, Instant, Uuid, example
-from backend.communications.models import CommunicationStatus, CommunicationType
+from backend.communications.models import CommunicationStatus, CommunicationType, ReturnKind
 from backend.paging import LIMIT_DEFAULT
 
 _HEAD = {
@@ -68,12 +68,16 @@ class AttachmentOut(Answer):
 
 
 class CommunicationDetailOut(CommunicationOut):
-    """An e-mail with all that was in it; the bodies are empty until it is written."""
+    """An e-mail with all that was in it; the bodies are empty until it is written.
+
+    `template_problem` says why the tenant's own wording was passed over for the default.
+    """
 
     model_config = example(
         **_HEAD,
         text_body="Dear Hilltop Apartments LLC, …",
         html_body="<!doctype html>…",
+        template_problem=None,
         attachments=[
             {"filename": "INV-000042.pdf", "content_type": "application/pdf", "size": 24311}
         ],
@@ -81,7 +85,37 @@ class CommunicationDetailOut(CommunicationOut):
 
     text_body: str
     html_body: str
+    template_problem: str | None
     attachments: list[AttachmentOut]
+
+
+class NewReturn(Body):
+    """What came back: the mail itself, for good, or a complaint about it."""
+
+    model_config = example(kind="bounced", detail="550 5.1.1 No such user")
+
+    kind: ReturnKind
+    detail: Annotated[str, one_line(500)] | None = Field(
+        default=None, description="What the mail server or the recipient said."
+    )
+
+
+class ReturnedOut(Answer):
+    """What became of it. Told again, nothing is new and nobody is marked."""
+
+    model_config = example(
+        communication_id=_HEAD["communication_id"],
+        address="ap@hilltop.example",
+        kind="bounced",
+        is_new=True,
+        marked_customer_ids=[_HEAD["customer_id"]],
+    )
+
+    communication_id: Uuid
+    address: str
+    kind: Literal["bounced", "complained"]
+    is_new: bool
+    marked_customer_ids: list[Uuid]
 
 
 class CommunicationPage(Answer):

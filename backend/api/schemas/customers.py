@@ -95,7 +95,7 @@ class CustomerOut(Answer):
     customer_id: Uuid
     display_name: str
     email: str | None
-    email_status: Literal["ok", "bounced"]
+    email_status: Literal["ok", "bounced", "complained"]
     phone: str | None
     billing_address: str | None
     payment_terms_days: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from backend.api.fields import Day, PositiveAmount, many_lines
-from backend.api.schemas.common import Answer, Body, Date, Money, Uuid, example
+from backend.api.schemas.common import Answer, Body, Date, Instant, Money, Uuid, example
 from backend.customers.models import CustomerHold
 from backend.invoices.models import InvoiceHold
 
@@ -50,3 +50,43 @@ class InvoiceHoldSet(Answer):
     until: Date | None
     amount: Money | None
     reason: str | None
+
+
+class HoldRecordOut(Answer):
+    """A hold that the invoice has or had. Without `ended_as` it stands, until its last day."""
+
+    kind: Literal["pause", "dispute", "promise"]
+    until: Date | None
+    amount: Money | None
+    reason: str | None
+    balance_then: Money
+    placed_on: Date
+    placed_at: Instant
+    placed_by: str
+    ended_on: Date | None
+    ended_at: Instant | None
+    ended_as: Literal["released", "replaced", "kept", "broken"] | None
+
+
+class HoldRecords(Answer):
+    """Every hold of an invoice, the newest first."""
+
+    model_config = example(
+        items=[
+            {
+                "kind": "promise",
+                "until": "2026-04-15",
+                "amount": "500.00",
+                "reason": "Pays after the inspection",
+                "balance_then": "1200.00",
+                "placed_on": "2026-04-08",
+                "placed_at": "2026-04-08T15:04:05Z",
+                "placed_by": "ana@ridge.example",
+                "ended_on": "2026-04-16",
+                "ended_at": "2026-04-16T05:00:12Z",
+                "ended_as": "broken",
+            }
+        ]
+    )
+
+    items: list[HoldRecordOut]

@@ -15,6 +15,7 @@ _SUMS = {
     "days_over_90": "0.00",
     "unapplied": "50.00",
     "outstanding": "1450.00",
+    "disputed": "300.00",
 }
 _CUSTOMER = {
     "customer_id": "0199f0a2-7c1e-7b64-9a41-2f6c1d0e8a55",
@@ -68,7 +69,10 @@ class AgingQuery(Body):
 
 
 class AgingSumsOut(Answer):
-    """What is owed by how long it is overdue. The buckets less unapplied are the outstanding."""
+    """What is owed by how long it is overdue. The buckets less unapplied are the outstanding.
+
+    `disputed` is the part of the buckets that was under dispute on that day.
+    """
 
     current: Money
     days_1_30: Money
@@ -77,6 +81,7 @@ class AgingSumsOut(Answer):
     days_over_90: Money
     unapplied: Money
     outstanding: Money
+    disputed: Money
 
 
 class CustomerAgingOut(AgingSumsOut):

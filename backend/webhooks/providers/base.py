@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from backend.webhooks.events import ProviderEvent
+from backend.webhooks.events import EmailReturned, ProviderEvent
 
 # Of a delivery; the names in lower case.
 Headers = Mapping[str, str]
@@ -57,7 +57,9 @@ class Provider(Protocol):
     def identify(self, body: Json, headers: Headers) -> Identity:
         """The event's identity. Raises InvalidInput."""
 
-    def normalise(self, body: Json, received_at: datetime) -> ProviderEvent | Ignored:
+    def normalise(
+        self, body: Json, received_at: datetime
+    ) -> ProviderEvent | EmailReturned | Ignored:
         """What it says, in our words. Raises InvalidInput with what is wrong, for a person."""
 
     def explain(self, headers: Headers) -> dict[str, str]:

@@ -8,6 +8,9 @@ The body: {"type", "timestamp", "data": {"payment_id", "amount", "currency_code"
 "invoice_number"? or "customer_id"?, "failure_code"?, "failure_message"?, "refunded_amount"?,
 "dispute_id"?, "outcome"?}}. `refunded_amount` is all that was refunded so far, the whole amount
 when it is left out; `outcome` of a closed dispute is "won" or "lost".
+
+Of mail that came back (email.bounced, email.complained): {"type", "timestamp", "data":
+{"communication_id" or "address", "reason"?}}. Only what is final is told, no soft bounces.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from datetime import datetime
 from typing import Any
 
 from backend.checks import required_text
+from backend.communications.models import ReturnKind
 from backend.errors import InvalidInput
-from backend.webhooks.events import EventKind, ProviderEvent
+from backend.webhooks.events import EmailReturned, EventKind, ProviderEvent
 from backend.webhooks.payloads import (
     CODE_LENGTH_MAX,
     ID_LENGTH_MAX,
@@ -42,6 +46,7 @@ _ID, _TIMESTAMP, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signat
 _HEADERS = (_ID, _TIMESTAMP, _SIGNATURE)
 _SECRET_BYTES_MIN, _SECRET_BYTES_MAX = 24, 64
 _SIGNATURES_MAX = 20
+_ADDRESS_LENGTH_MAX = 254
 
 
 class Standard:
@@ -78,9 +83,13 @@ class Standard:
     def identify(self, body: Json, headers: Headers) -> Identity:
         return Identity(_event_id(headers), Part(body).text("type", TYPE_LENGTH_MAX))
 
-    def normalise(self, body: Json, received_at: datetime) -> ProviderEvent | Ignored:
+    def normalise(
+        self, body: Json, received_at: datetime
+    ) -> ProviderEvent | EmailReturned | Ignored:
         event = Part(body)
         event_type = event.text("type", TYPE_LENGTH_MAX)
+        if event_type in _RETURNS:
+            return _returned(event.part("data"), _RETURNS[event_type])
         read = _READERS.get(event_type)
         if read is None:
             return Ignored(f"Events of type {event_type} are not used.")
@@ -173,6 +182,16 @@ def _dispute_of(data: Part) -> str:
     return data.optional_text("dispute_id") or data.text("payment_id")
 
 
+def _returned(data: Part, kind: ReturnKind) -> EmailReturned:
+    communication_id = data.row_id("communication_id")
+    address = data.optional_text("address", _ADDRESS_LENGTH_MAX)
+    if communication_id is None and address is None:
+        path = data.path_of("communication_id")
+        raise InvalidInput.of(path, "or an address must be given")
+    return EmailReturned(kind, communication_id, address, data.words("reason", MESSAGE_LENGTH_MAX))
+
+
+_RETURNS = {"email.bounced": ReturnKind.BOUNCED, "email.complained": ReturnKind.COMPLAINED}
 _READERS: dict[str, Callable[[Part, str], Json]] = {
     "payment.succeeded": _succeeded,
     "payment.failed": _failed,

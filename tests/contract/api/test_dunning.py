@@ -70,17 +70,56 @@ def test_the_preview_tells_what_would_be_sent_and_what_not(house: House):
         invalid(house.get("/api/dunning/preview", as_of=as_of), "as_of")
 
 
+def test_a_run_and_its_preview_keep_the_gap_when_asked(house: House):
+    invoice = _overdue(house)
+    run(house.services.db, actor_in(house.tenant_id), run_evaluation)
+    _overdue(house, customer_id=invoice["customer_id"])
+    ahead = done(house.get("/api/dunning/preview", as_of="2026-03-05"))
+    [email] = ahead["would_send"]
+    assert email["last_reminded_on"] == "2026-03-04"
+    kept = done(house.get("/api/dunning/preview", as_of="2026-03-05", keep_gap="true"))
+    assert kept["would_send"] == []
+    reasons = {one["reason"]: one["reminded_on"] for one in kept["not_chased"]}
+    assert reasons["customer_reminded_lately"] == "2026-03-04"
+    for garbage in ("yes", "1", ""):
+        invalid(house.get("/api/dunning/preview", keep_gap=garbage), "keep_gap")
+    response = house.post("/api/dunning/run", {"keep_gap": True})
+    assert response.status_code == 202
+    assert '"keep_gap":true' in queued(house)[-1][1]
+    invalid(house.post("/api/dunning/run", {"keep_gap": "yes"}), "keep_gap")
+
+
+def test_runs_are_listed_and_read(house: House):
+    _overdue(house)
+    _overdue(house, customer_id=house.add_customer()["customer_id"])
+    run(house.services.db, actor_in(house.tenant_id), run_evaluation)
+    page = done(house.get("/api/dunning/runs", limit=1))
+    [found] = page["items"]
+    assert found == done(house.get(f"/api/dunning/runs/{found['dunning_run_id']}"))
+    assert (found["as_of"], found["is_scheduled"], found["keeps_gap"]) == (
+        "2026-03-04",
+        False,
+        False,
+    )
+    assert (found["email_count"], found["invoice_count"], found["overdue_count"]) == (1, 1, 2)
+    assert found["skipped"] == [{"reason": "no_email", "invoice_count": 1}]
+    assert found["started_at"] == found["finished_at"] is not None
+    for unknown in (str(uuid4()), "42"):
+        problem(house.get(f"/api/dunning/runs/{unknown}"), 404, "not_found")
+    invalid(house.get("/api/dunning/runs", cursor="garbage"), "cursor")
+
+
 def test_a_plan_is_made_changed_and_listed(house: House):
     response = house.post("/api/dunning/plans", {"name": "Gentle", "steps": STEPS})
     plan = made(response)
     assert plan.keys() >= {"dunning_plan_id", "name", "is_default", "is_active", "steps"}
     assert (plan["name"], plan["is_default"], plan["is_active"]) == ("Gentle", False, True)
-    assert plan["steps"] == NUMBERED
+    assert plan["steps"] == [step | {"subject": None} for step in NUMBERED]
     path = f"/api/dunning/plans/{plan['dunning_plan_id']}"
     assert response.headers["location"] == path
     changed = done(house.call("PATCH", path, {"name": "Firm", "steps": STEPS[1:]}))
     assert changed["name"] == "Firm"
-    assert changed["steps"] == [NUMBERED[1] | {"step_number": 1}]
+    assert changed["steps"] == [NUMBERED[1] | {"step_number": 1, "subject": None}]
     assert done(house.call("PATCH", path, {})) == changed
     default = done(house.call("PATCH", path, {"is_default": True}))
     plans = done(house.get("/api/dunning/plans"))["items"]
@@ -103,6 +142,9 @@ def test_a_plan_is_made_changed_and_listed(house: House):
         ({"steps": [STEPS[0] | {"days_after_due": "0"}]}, "steps.0.days_after_due"),
         ({"steps": [STEPS[0] | {"template_key": "threat"}]}, "steps.0.template_key"),
         ({"steps": [STEPS[0] | {"channel": "pigeon"}]}, "steps.0.channel"),
+        ({"steps": [STEPS[0] | {"subject": "{{ 1 + 1 }} {% for"}]}, "steps.0.subject"),
+        ({"steps": [STEPS[0] | {"subject": "Two\nlines"}]}, "steps.0.subject"),
+        ({"steps": [STEPS[0] | {"subject": "x" * 501}]}, "steps.0.subject"),
     ],
     ids=shown,
 )
@@ -111,6 +153,37 @@ def test_a_bad_plan_is_refused_by_its_field(house: House, change: dict[str, Any]
     invalid(house.post("/api/dunning/plans", good | change), field)
     plan = made(house.post("/api/dunning/plans", good))
     invalid(house.call("PATCH", f"/api/dunning/plans/{plan['dunning_plan_id']}", change), field)
+
+
+def test_a_step_has_a_subject_and_a_change_of_the_plan_tells_what_it_does(house: House):
+    _overdue(house)
+    path = (
+        f"/api/dunning/plans/{done(house.get('/api/dunning/plans'))['items'][0]['dunning_plan_id']}"
+    )
+    steps = [STEPS[0] | {"subject": "From {{ issuer_name }}"}]
+    effect = done(house.post(f"{path}/effect", {"steps": steps}))
+    assert (effect["under_way"], effect["next_step_changes"]) == (1, 1)
+    assert effect["sentences"][0].startswith("1 overdue invoice gets another next step")
+    assert len(done(house.get("/api/dunning/plans"))["items"][0]["steps"]) == 4
+    changed = done(house.call("PATCH", path, {"steps": steps}))
+    assert changed["steps"][0]["subject"] == "From {{ issuer_name }}"
+    invalid(house.post(f"{path}/effect", {"steps": []}), "steps")
+    problem(house.post(f"{path}/effect", {"is_default": False}), 409, "default_plan_required")
+
+
+def test_the_holds_of_an_invoice_are_listed_with_how_they_ended(house: House):
+    invoice = _overdue(house)
+    path = f"/api/invoices/{invoice['invoice_id']}/hold"
+    done(house.call("PUT", path, {"kind": "promise", "until": "2026-03-10", "amount": "50.00"}))
+    done(house.call("PUT", path, {"kind": "dispute", "reason": "Leaks"}))
+    dispute, promise = done(house.get(f"{path}s"))["items"]
+    assert (dispute["kind"], dispute["ended_as"], dispute["ended_on"]) == ("dispute", None, None)
+    assert (promise["amount"], promise["balance_then"], promise["ended_as"]) == (
+        "50.00",
+        "100.00",
+        "replaced",
+    )
+    assert promise["placed_on"] == promise["ended_on"]
 
 
 def test_an_invoice_is_held_and_released(house: House):
@@ -198,7 +271,12 @@ def test_communications_are_listed_and_read(house: House):
     assert found["step_number"] == 1
     assert found["sent_at"] is found["error"] is None
     one = done(house.get(f"/api/communications/{found['communication_id']}"))
-    assert one == found | {"text_body": "", "html_body": "", "attachments": []}
+    assert one == found | {
+        "text_body": "",
+        "html_body": "",
+        "template_problem": None,
+        "attachments": [],
+    }
     for params in (
         {"customer_id": invoice["customer_id"]},
         {"invoice_id": invoice["invoice_id"]},

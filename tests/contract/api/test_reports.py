@@ -11,6 +11,7 @@ from tests.contract.api.house import House, done, invalid, problem, shown
 
 SUMS = {
     "current", "days_1_30", "days_31_60", "days_61_90", "days_over_90", "unapplied", "outstanding",
+    "disputed",
 }  # fmt: skip
 
 
@@ -84,6 +85,7 @@ def test_the_aging_is_per_customer_and_in_total(house: House):
         "days_over_90": "0.00",
         "unapplied": "5.00",
         "outstanding": "165.00",
+        "disputed": "0.00",
     }
     assert dollars["totals"] == expected
     named = {"customer_id": old["customer_id"], "customer_name": "Hilltop Apartments"}

@@ -17,6 +17,8 @@ from tests.factories import actor_in
 
 _PLAN = {"name": "P", "steps": [{"days_after_due": 1, "template_key": "last_call"}]}
 
+_WORDING = {"subject": "Mine", "text": "Mine", "html": "<p>Mine</p>"}
+
 
 @pytest.fixture
 def theirs(stranger: House) -> dict[str, str]:
@@ -40,14 +42,19 @@ def theirs(stranger: House) -> dict[str, str]:
     plan = made(stranger.post("/api/dunning/plans", _PLAN))
     run(stranger.services.db, actor_in(stranger.tenant_id), run_evaluation)
     [email] = stranger.get("/api/communications").json()["items"]
+    [done] = stranger.get("/api/dunning/runs").json()["items"]
     event = b'{"id": "evt_secret", "type": "customer.created"}'
     stored = stranger.post("/api/webhooks/stripe", content=event).json()
+    own = {"name": "Zanzibar secret", "based_on": "last_call"}
+    template = made(stranger.post("/api/email-templates", own))
     return {
+        "template_key": template["template_key"],
         "customer_id": customer["customer_id"],
         "invoice_id": overdue["invoice_id"],
         "paid_invoice_id": invoice["invoice_id"],
         "payment_id": payment["payment_id"],
         "dunning_plan_id": plan["dunning_plan_id"],
+        "dunning_run_id": done["dunning_run_id"],
         "communication_id": email["communication_id"],
         "correlation_id": payment["correlation_id"],
         "webhook_event_id": stored["webhook_event_id"],
@@ -63,10 +70,22 @@ def _calls(ids: dict[str, str]) -> list[tuple[str, str, Any]]:
     )
     share = {"invoice_id": ids["invoice_id"], "amount": "1.00"}
     return [
+        ("POST", f"/api/communications/{ids['communication_id']}/returned", {"kind": "bounced"}),
+        ("GET", f"/api/email-templates/{ids['template_key']}", None),
+        ("PUT", f"/api/email-templates/{ids['template_key']}", _WORDING),
+        ("DELETE", f"/api/email-templates/{ids['template_key']}", None),
+        ("POST", f"/api/email-templates/{ids['template_key']}/preview", _WORDING),
+        (
+            "POST",
+            "/api/email-templates/invoice/preview",
+            {**_WORDING, "invoice_id": ids["invoice_id"]},
+        ),
         ("GET", customer, None),
         ("PATCH", customer, {"display_name": "Mine"}),
         ("PUT", f"{customer}/hold", {"kind": "pause"}),
         ("DELETE", f"{customer}/hold", None),
+        ("GET", f"{customer}/contacts", None),
+        ("POST", f"{customer}/contacts", {"kind": "note", "note": "Mine"}),
         ("POST", "/api/invoices", {"customer_id": ids["customer_id"], "line_items": [LINE]}),
         ("GET", f"/api/invoices?customer_id={ids['customer_id']}", None),
         ("GET", invoice, None),
@@ -86,6 +105,9 @@ def _calls(ids: dict[str, str]) -> list[tuple[str, str, Any]]:
         ("POST", f"{payment}/reverse", {"reason": "no"}),
         ("POST", f"{payment}/allocations", {"allocations": [share]}),
         ("PATCH", f"/api/dunning/plans/{ids['dunning_plan_id']}", {"name": "Mine"}),
+        ("POST", f"/api/dunning/plans/{ids['dunning_plan_id']}/effect", {"is_active": False}),
+        ("GET", f"{invoice}/holds", None),
+        ("GET", f"/api/dunning/runs/{ids['dunning_run_id']}", None),
         ("GET", f"/api/communications?customer_id={ids['customer_id']}", None),
         ("GET", f"/api/communications?invoice_id={ids['invoice_id']}", None),
         ("GET", f"/api/communications/{ids['communication_id']}", None),

@@ -11,10 +11,12 @@ import pytest
 from backend.actor import Actor, platform_system
 from backend.bootstrap import Services
 from backend.db.engine import Database
+from backend.dunning.holds import HoldInvoice, hold_invoice
 from backend.idempotency import claim_message
 from backend.identity.sessions import start_session
 from backend.identity.throttle import count_attempt
 from backend.identity.users import CreateUser, create_user
+from backend.invoices.models import InvoiceHold
 from backend.messaging.contracts import EvaluateDunning
 from backend.scheduling import start_once
 from backend.tenants.service import UpdateTenant, deactivate_tenant, update_tenant
@@ -52,6 +54,19 @@ def evaluations(db: Database) -> int:
 def local(day: str, time_of_day: str, offset_hours: int) -> datetime:
     """An instant as a wall clock shows it."""
     return datetime.fromisoformat(f"{day}T{time_of_day}:00+00:00") - timedelta(hours=offset_hours)
+
+
+def test_promises_are_settled_for_every_tenant_and_once(
+    db: Database, scheduler: Scheduler, clock: Clock
+):
+    for name in ("Ridge Roofing", "Cool Air"):
+        actor = actor_in(make_tenant(db, name))
+        invoice = make_invoice(db, actor, make_customer(db, actor).customer_id)
+        promise = HoldInvoice(InvoiceHold.PROMISE, clock.now.date())
+        run(db, actor, hold_invoice, invoice.invoice_id, promise)
+    assert scheduler.settle() == 0
+    clock.pass_time(days=1)
+    assert [scheduler.settle(), scheduler.settle()] == [2, 0]
 
 
 def test_an_invoice_falls_overdue_at_midnight_where_its_tenant_lives(
