@@ -36,7 +36,7 @@ class Outbox:
     """A mailer that keeps what it was given; `on_deliver` may raise."""
 
     letters: list[OutgoingEmail] = field(default_factory=list)
-    on_deliver: Callable[[OutgoingEmail], None] = lambda _email: None
+    on_deliver: Callable[[OutgoingEmail], object] = lambda _email: None
     keeps_contents: bool = False
 
     def deliver(self, email: OutgoingEmail) -> ProviderReceipt:

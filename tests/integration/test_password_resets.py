@@ -9,10 +9,17 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from azure.core.credentials import AzureKeyCredential
 
 from backend.actor import Role, platform_system
 from backend.audit import PLATFORM_CHAIN
-from backend.communications.mailer import AddressRefused, MailerUnavailable, OutgoingEmail
+from backend.communications.acs import AcsMailer, client_of
+from backend.communications.mailer import (
+    AddressRefused,
+    MailerUnavailable,
+    OutgoingEmail,
+    ProviderReceipt,
+)
 from backend.db.connection import Connection
 from backend.db.engine import Database
 from backend.errors import InvalidInput, NotSignedIn, TooManyRequests
@@ -20,7 +27,8 @@ from backend.identity import account_emails, passwords, resets, throttle
 from backend.identity.accounts import anonymous
 from backend.tenants.service import deactivate_tenant
 from backend.unit_of_work import run
-from tests.accounts import HOME, PASSWORD, Post, begin, enter, make_user, seen, switch_on
+from tests.accounts import HOME, PASSWORD, Outbox, Post, begin, enter, make_user, seen, switch_on
+from tests.acs import serving_acs
 from tests.factories import Clock, raw_rows
 
 OWNER = "owner@example.com"
@@ -228,6 +236,27 @@ def test_a_mail_that_did_not_go_out_goes_later_with_the_same_link(
     assert letter.communication_id == tried[0].communication_id
     assert statuses(db) == [("sent", OWNER)]
     redeem(db, post.newest_token())
+
+
+def test_azure_is_asked_before_it_is_given_the_same_mail_again(
+    db: Database, owner: UUID, clock: Clock
+):
+    with serving_acs() as acs:
+        client = client_of(acs.endpoint, AzureKeyCredential("a2V5"))
+        azure = AcsMailer(client, "BillerJacket <billing@ridge.example>")
+        post = Post(db, Outbox(on_deliver=lambda email: killed_after(azure.deliver(email))))
+        ask(db)
+        post.work()
+        assert statuses(db) == [("queued", OWNER)]
+        clock.pass_time(hours=2)
+        post.mail.on_deliver = azure.deliver
+        post.work()
+        assert statuses(db) == [("sent", OWNER)]
+        assert len(acs.sent) == 1
+
+
+def killed_after(_receipt: ProviderReceipt) -> None:
+    raise RuntimeError("killed before it was noted")
     post.work()
     assert len(post.mail.letters) == 2
 

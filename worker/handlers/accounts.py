@@ -72,6 +72,8 @@ def send_account_email(
             text_body=written.text,
             html_body=written.html,
             written_at=row.created_at,
+            # Nothing is noted before the hand-over: an earlier try may always have come through.
+            is_repeat=True,
         ),
         row,
     )
