@@ -13,6 +13,7 @@ from backend.invoices.service import void_invoice
 from backend.payments.queries import PaymentView
 from backend.payments.service import RecordPayment, record_payment
 from backend.unit_of_work import run
+from billerjacket_app.routes import PUBLIC
 from tests.browser.appearance import look_at, violations
 from tests.browser.conftest import Opener, World, wait_until_ready
 from tests.browser.screens import InvoiceScreen
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.browser
 ADDRESSES = (
     "/login",
     "/register",
+    "/forgot-password",
+    "/reset-password",
     "/",
     "/customers",
     "/customers/{customer}",
@@ -36,6 +39,7 @@ ADDRESSES = (
     "/payments",
     "/payments/{payment}",
     "/mailbox",
+    "/account",
     "/support/trace",
     "/support/trace?id={overdue}",
     "/support/trace?id=no-such-id",
@@ -81,7 +85,7 @@ def has_focus(page: Page) -> bool:
 
 
 def role_for(address: str) -> str | None:
-    return None if address in ("/login", "/register") else "admin"
+    return None if address in PUBLIC else "admin"
 
 
 def name_of(address: str) -> str:

@@ -88,14 +88,9 @@ def frames_of(page: Page) -> list[str]:
     return frames
 
 
-@pytest.mark.parametrize(
-    ("address", "role"),
-    [("/account", "finance"), ("/account", "superadmin"), ("/forgot-password", None),
-     ("/reset-password", None)],
-)  # fmt: skip
-def test_the_pages_look_right_for_everybody(open_page: Opener, address: str, role: str | None):
-    page = open_page(address, role=role)
-    look_at(page, f"{address.strip('/')}-{role or 'nobody'}")
+@pytest.mark.parametrize("role", ["finance", "superadmin"])
+def test_the_page_looks_right_for_everybody(open_page: Opener, role: str):
+    look_at(open_page("/account", role=role), f"account-{role}")
 
 
 def test_two_factor_is_set_up_and_asked_for_and_passes_no_socket(
