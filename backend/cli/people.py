@@ -10,6 +10,7 @@ from typing import Any
 from backend import onboarding
 from backend.actor import Role
 from backend.cli.command import (
+    WHO,
     CommandFailed,
     add_command,
     add_group,
@@ -20,7 +21,7 @@ from backend.cli.command import (
     services,
     start,
 )
-from backend.identity import api_keys, users
+from backend.identity import api_keys, security, users
 from backend.tenants import service as tenants
 from backend.unit_of_work import read, run
 
@@ -52,7 +53,7 @@ def _add_tenant(commands: Any) -> None:
 
 
 def _add_user(commands: Any) -> None:
-    group = add_group(commands, "user", "make users")
+    group = add_group(commands, "user", "make users, let them in again")
     create = add_command(group, "create", _create_user, "make a user who can sign in")
     create.add_argument("--email", required=True)
     create.add_argument("--role", required=True, choices=[str(role) for role in Role])
@@ -63,6 +64,13 @@ def _add_user(commands: Any) -> None:
         action="store_true",
         help="read the password from standard input; otherwise one is made up and shown",
     )
+    reset = add_command(
+        group,
+        "reset-two-factor",
+        _reset_two_factor,
+        "let in with the password alone who lost phone and recovery codes; end all sessions",
+    )
+    reset.add_argument("--email", required=True)
 
 
 def _add_api_key(commands: Any) -> None:
@@ -129,6 +137,18 @@ def _create_user(arguments: argparse.Namespace) -> int:
         role=role,
         tenant_id=arguments.tenant,
         **shown,
+    )
+    return 0
+
+
+def _reset_two_factor(arguments: argparse.Namespace) -> int:
+    with services(start()) as opened:
+        user_id = security.reset_two_factor_at_the_server(opened.db, arguments.email, who=WHO)
+    answer(
+        arguments,
+        "Reset: the password alone opens the account now, and all its sessions have ended.",
+        user_id=user_id,
+        status="two_factor_off",
     )
     return 0
 

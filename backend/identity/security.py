@@ -1,7 +1,7 @@
-"""What a person changes of its own account's safety, and what an Admin resets for a teammate.
+"""What a person changes of its own account's safety, and what others reset for it.
 
 Each asks for a proof of who it is not older than ten minutes (`step_up`), is audited in the
-user's chain, and tells the user by e-mail.
+user's chain, and tells the user by e-mail. Only whoever runs the server has nothing to prove.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from backend.actor import PERMISSIONS, Action
+from backend.actor import PERMISSIONS, Action, Actor, PlatformActor, platform_system
 from backend.db.engine import Database
 from backend.db.statements import TENANT, Statement
 from backend.errors import InvalidInput, NotFound, StateConflict
-from backend.identity import own_sessions, sessions, sign_in_steps, throttle, two_factor
+from backend.identity import accounts, own_sessions, sessions, sign_in_steps, throttle, two_factor
 from backend.identity.account_emails import queue_account_email
 from backend.identity.account_models import TWO_FACTORS, AccountEmailKind
 from backend.identity.models import USERS
@@ -25,7 +25,8 @@ from backend.identity.own_sessions import OwnSession
 from backend.identity.sessions import SignedIn
 from backend.identity.step_up import is_recent, require_recent
 from backend.identity.two_factor import Enrolment, TwoFactorView
-from backend.unit_of_work import Reader, UnitOfWork, run
+from backend.identity.users import normalise_email
+from backend.unit_of_work import Reader, UnitOfWork, read, run
 
 _U = USERS.c
 _WITH_TWO_FACTOR = Statement(
@@ -130,12 +131,34 @@ def reset_two_factor_of(work: UnitOfWork, session: SignedIn, teammate_id: UUID) 
         raise NotFound("There is no such teammate.", code="user_not_found")
     if teammate_id == session.user_id:
         raise StateConflict("Switch your own two-factor sign-in off instead.", code="own_account")
-    if not two_factor.remove(work, teammate_id):
-        raise StateConflict("This teammate has no two-factor sign-in.", code="two_factor_off")
-    sessions.revoke_sessions_of(work, teammate_id)
-    sign_in_steps.end_steps_of(work, teammate_id)
-    work.record("user.two_factor_reset", "user", teammate_id, before={"email": mate.email})
-    _tell(work, AccountEmailKind.TWO_FACTOR_OFF, teammate_id, mate.email)
+    _reset(work, teammate_id, mate.email)
+
+
+def reset_two_factor_at_the_server(db: Database, email: str, *, who: str) -> UUID:
+    """Let in with the password alone whoever has nobody to ask; the sessions end. The user's id.
+
+    For the command line: no role in the app may do this. Raises InvalidInput, NotFound, or
+    StateConflict when it is off.
+    """
+    platform = platform_system(who)
+    user = read(db, platform, accounts.find_by_email, normalise_email(email))
+    if user is None:
+        raise NotFound("There is no such user.", code="user_not_found")
+    actor: Actor | PlatformActor = platform
+    if user.tenant_id is not None:
+        actor = Actor.system(user.tenant_id, platform.correlation_id, who=who)
+    run(db, actor, _reset, user.id, user.email)
+    user_id: UUID = user.id
+    return user_id
+
+
+def _reset(work: UnitOfWork, user_id: UUID, email: str) -> None:
+    if not two_factor.remove(work, user_id):
+        raise StateConflict("This user has no two-factor sign-in.", code="two_factor_off")
+    sessions.revoke_sessions_of(work, user_id)
+    sign_in_steps.end_steps_of(work, user_id)
+    work.record("user.two_factor_reset", "user", user_id, before={"email": email})
+    _tell(work, AccountEmailKind.TWO_FACTOR_OFF, user_id, email)
 
 
 def _switch_on(work: UnitOfWork, session: SignedIn, code: str, secret_key: SecretStr) -> list[str]:

@@ -19,14 +19,18 @@ from uuid import UUID
 import httpx
 import pytest
 
-from backend.actor import platform_system
+from backend.actor import Role, platform_system
+from backend.audit import PLATFORM_CHAIN
 from backend.db.engine import Database
 from backend.dunning.service import create_default_plan, list_plans, run_evaluation
+from backend.errors import NotSignedIn
 from backend.identity.api_keys import authenticate_api_key
+from backend.identity.passwords import hash_password
 from backend.identity.service import SignIn, sign_in
 from backend.unit_of_work import read, run
+from tests.accounts import PASSWORD, begin, enter, finish, make_user, seen, switch_on
 from tests.command_line import CommandLine, surroundings
-from tests.factories import actor_in, make_customer, make_invoice, make_tenant
+from tests.factories import actor_in, make_customer, make_invoice, make_tenant, raw_rows
 
 
 def test_migrate_makes_the_database_and_then_has_nothing_to_do(
@@ -83,6 +87,32 @@ def test_without_a_password_one_is_made_up_and_shown(command: CommandLine, real_
         SignIn("root@example.com", user["password"], "192.0.2.1"),
         correlation_id="c",
     )
+
+
+@pytest.mark.parametrize("role", [Role.SUPERADMIN, Role.ADMIN])
+def test_who_lost_phone_and_recovery_codes_is_let_in_with_the_password(
+    command: CommandLine, real_db: Database, role: Role
+):
+    tenant_id = None if role is Role.SUPERADMIN else make_tenant(real_db)
+    user_id = make_user(real_db, tenant_id, "ada@example.com", hash_password(PASSWORD), role)
+    session = enter(real_db, "ada@example.com")
+    switch_on(real_db, session.token)
+    under_way = begin(real_db, "ada@example.com")
+
+    done = command.json("user reset-two-factor --email Ada@Example.com")
+
+    assert done == {"user_id": str(user_id), "status": "two_factor_off"}
+    assert seen(real_db, session.token) is None, "a browser that was signed in stays in"
+    with pytest.raises(NotSignedIn):
+        finish(real_db, under_way, "000000")
+    enter(real_db, "ada@example.com")
+    chain = PLATFORM_CHAIN if tenant_id is None else tenant_id
+    told = "SELECT tenant_id, entity_id, actor FROM audit_log WHERE action = ?"
+    assert raw_rows(real_db, told, "user.two_factor_reset") == [(chain.hex, user_id.hex, "cli")]
+    letters = raw_rows(real_db, "SELECT kind, to_address FROM account_emails ORDER BY row_id")
+    assert letters[-1] == ("two_factor_off", "ada@example.com")
+    again = command("user reset-two-factor --email ada@example.com")
+    assert "no two-factor" in again.says_in_one_line()
 
 
 def test_a_tenant_is_made_with_the_default_dunning_plan(command: CommandLine, real_db: Database):
@@ -286,6 +316,7 @@ def test_people_get_words_instead_of_json(command: CommandLine):
         "tenant deactivate",
         "user",
         "user create",
+        "user reset-two-factor",
         "api-key",
         "api-key create",
         "api-key revoke",
@@ -327,6 +358,9 @@ USER = "user create --email a@example.com"
         (f"{USER} --role admin", "tenant"),
         (f"{USER} --role admin --tenant {MISSING}", "no such tenant"),
         (f"{USER} --role superadmin --password-stdin", "standard input"),
+        ("user reset-two-factor", "--email"),
+        ("user reset-two-factor --email nobody", "email"),
+        ("user reset-two-factor --email nobody@example.com", "no such user"),
         (f"api-key create --tenant {MISSING} --name ERP", "no such tenant"),
         (f"api-key create --tenant {MISSING} --name ERP --role superadmin", "superadmin"),
         (f"api-key revoke --id {MISSING}", "no such API key"),
