@@ -168,14 +168,14 @@ def save_template(
 def create_template(work: UnitOfWork, name: str, based_on: str) -> TemplateView:
     """A reminder of the tenant's own, which begins with another's wording.
 
-    Raises NotFound, InvalidInput (based_on is no reminder, or a name that is taken), NotAllowed.
+    Raises InvalidInput (based_on is no reminder, or a name that is taken), NotAllowed.
     """
     work.actor.require(Action.DUNNING_WRITE)
     name = _checked_name(name)
-    pattern = get_template(work, based_on)
-    if not pattern.is_reminder:
-        raise InvalidInput.of("based_on", "must be a reminder")
     there = list_templates(work)
+    pattern = next((one for one in there if one.template_key == based_on), None)
+    if pattern is None or not pattern.is_reminder:
+        raise InvalidInput.of("based_on", "must be a reminder")
     if any(one.name.casefold() == name.casefold() for one in there):
         raise InvalidInput.of("name", "is the name of another template")
     if sum(not one.is_default_key for one in there) >= TEMPLATES_MAX:

@@ -455,8 +455,9 @@ class BooksMachine(RuleBasedStateMachine):
                 seen: dict[tuple[str, UUID], Sums] = {}
                 for currency in report.currencies:
                     for customer in currency.customers:
-                        *sums, outstanding = (hundredths(amount) for amount in customer.sums)
+                        *sums, outstanding, disputed = map(hundredths, customer.sums)
                         assert sum(sums[:5]) - sums[5] == outstanding
+                        assert disputed == 0
                         seen[currency.currency_code, customer.customer_id] = (
                             sums[0],
                             sums[1],

@@ -69,6 +69,10 @@ async def add_contact(call: Call, customer_id: UUID, body: NewContact) -> Reply:
     """Log a call or a note about a customer, and when to come back."""
     command = LogContact(**dict(body))
     return await call.write(
-        lambda work: answered(contact(log_contact(work, customer_id, command)), status=201),
+        lambda work: answered(
+            contact(log_contact(work, customer_id, command)),
+            status=201,
+            location=f"/api/customers/{customer_id}/contacts",
+        ),
         body=body,
     )
