@@ -10,7 +10,7 @@ that was paid a moment ago.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -89,7 +89,8 @@ def send_letter(
     """Make a letter, send it, and record the outcome; does nothing when it was settled before.
 
     `build` is called in a snapshot and again in the transaction that claims the letter; `on_claim`
-    joins that transaction. Raises NotFound, and Busy when it should be tried again later.
+    joins that transaction, and, when the address is refused, the one that records it: then the
+    letter has that obstacle. Raises NotFound, and Busy when it should be tried again later.
     """
     for _ in range(LOOKS_MAX):
         letter = read(db, actor, build)
@@ -101,7 +102,7 @@ def send_letter(
     else:
         raise Busy("What the e-mail is about keeps changing.")
     if isinstance(claim, _Claimed) and written is not None:
-        _hand_over(db, mailer, actor, claim, letter, written)
+        _hand_over(db, mailer, actor, claim, letter, written, on_claim)
 
 
 def _claim(
@@ -148,6 +149,7 @@ def _hand_over(
     claim: _Claimed,
     letter: Letter,
     written: WrittenLetter,
+    on_claim: OnClaim | None,
 ) -> None:
     email = OutgoingEmail(
         communication_id=claim.communication_id,
@@ -172,7 +174,8 @@ def _hand_over(
         told.warning("email.not_handed_over", problem=str(problem))
         raise Busy(f"The e-mail could not be handed over: {problem}") from problem
     except AddressRefused as refusal:
-        run(db, actor, _refuse_address, claim.communication_id, str(refusal))
+        refused = replace(letter, obstacle=str(refusal))
+        run(db, actor, _refuse_address, claim.communication_id, refused, on_claim)
         told.warning("email.address_refused", problem=str(refusal))
     except EmailRefused as refusal:
         run(db, actor, mark_failed, claim.communication_id, str(refusal))
@@ -182,8 +185,13 @@ def _hand_over(
         told.info("email.sent", provider_id=receipt.provider_id)
 
 
-def _refuse_address(work: UnitOfWork, communication_id: UUID, reason: str) -> None:
+def _refuse_address(
+    work: UnitOfWork, communication_id: UUID, letter: Letter, on_claim: OnClaim | None
+) -> None:
+    reason = letter.obstacle or ""
     mark_failed(work, communication_id, reason)
+    if on_claim is not None:
+        on_claim(work, communication_id, letter)
     report_return(
         work,
         communication_id,

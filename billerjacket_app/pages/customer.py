@@ -22,15 +22,16 @@ from billerjacket_app.components import (
     table,
 )
 from billerjacket_app.page_state import PageState, say
-from billerjacket_app.pages import customer_form, payment_form, rows
+from billerjacket_app.pages import customer_form, payment_form, returned_mail, rows
 from billerjacket_app.pages.customer_view import CustomerFacts, Owed, PlanChoice, load_customer
 from billerjacket_app.pages.emails import EmailRow, email_list
 from billerjacket_app.pages.hold_acts import HoldActs
+from billerjacket_app.pages.returned_mail import ReturnedActs
 from billerjacket_app.pages.rows import InvoiceRow, PaymentRow
 from billerjacket_app.session import SessionState
 
 
-class CustomerState(HoldActs, PageState, rx.State):
+class CustomerState(HoldActs, ReturnedActs, PageState, rx.State):
     """One customer."""
 
     facts: CustomerFacts = CustomerFacts()
@@ -125,20 +126,21 @@ def _details() -> rx.Component:
     facts = CustomerState.facts
     return basic.section(
         "Details",
-        rx.cond(
-            facts.email_bad,
-            basic.callout(
-                "Mail to this address came back. Change the address to send again.",
-                tone="warn", symbol="mail-warning",
-            ),
-            rx.fragment(),
-        ),
+        returned_mail.callout(CustomerState, facts.returned, may=SessionState.may_write),
         hold_form.callout(
             facts.hold, CustomerState.release, may=SessionState.may_chase, busy=CustomerState.busy
         ),
         basic.card(
             basic.facts(
-                basic.fact("E-mail", facts.email),
+                basic.fact(
+                    "E-mail",
+                    facts.email,
+                    " ",
+                    returned_mail.mark_button(
+                        CustomerState, facts.returned,
+                        has_address=facts.has_email, may=SessionState.may_write,
+                    ),
+                ),
                 basic.fact("Phone", facts.phone),
                 basic.fact("Billing address", rx.el.span(facts.address, class_name="pre")),
                 basic.fact("Payment terms", facts.terms),
@@ -242,6 +244,7 @@ def page() -> rx.Component:
             lead="It pays an open invoice of exactly this amount, else the oldest due first; "
             "what is left stays as credit.",
         ),
+        returned_mail.mark_dialog(state, lead=facts.email),
         hold_form.hold_dialog(
             state, hold_form.OF_CUSTOMER, state.hold, hold=facts.hold,
             title="Hold back reminders?", verb="Hold customer", lead=facts.name,

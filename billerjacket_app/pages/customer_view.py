@@ -17,6 +17,7 @@ from billerjacket_app import routes
 from billerjacket_app.components import hold_form
 from billerjacket_app.pages import customer_form, rows
 from billerjacket_app.pages.emails import EmailRow, email_row
+from billerjacket_app.pages.returned_mail import ReturnedFacts, returned_facts
 from billerjacket_app.pages.rows import InvoiceRow, PaymentRow
 
 # The newest of each; the full lists are one link away.
@@ -39,7 +40,8 @@ class CustomerFacts:
     customer_id: str = ""
     name: str = ""
     email: str = ""
-    email_bad: bool = False
+    has_email: bool = False
+    returned: ReturnedFacts = field(default_factory=ReturnedFacts)
     phone: str = ""
     address: str = ""
     terms: str = ""
@@ -95,7 +97,8 @@ def load_customer(reader: Reader, customer_id: str) -> CustomerPage:
             customer_id=str(wanted),
             name=customer.display_name,
             email=customer.email or fmt.NOTHING,
-            email_bad=customer.email is not None and customer.email_status != "ok",
+            has_email=customer.email is not None,
+            returned=returned_facts(reader, customer),
             phone=customer.phone or fmt.NOTHING,
             address=customer.billing_address or fmt.NOTHING,
             terms=fmt.count(customer.payment_terms_days, "day"),

@@ -64,6 +64,7 @@ class OpenMail:
     created: fmt.When = field(default_factory=fmt.When)
     sent: fmt.When = field(default_factory=fmt.When)
     error: str = ""
+    template_problem: str = ""
     correlation_id: str = ""
     html: str = ""
     text: str = ""
@@ -156,6 +157,7 @@ def _opened(reader: Reader, mail: CommunicationDetail) -> OpenMail:
         created=fmt.when_exactly(head.created_at, zone),
         sent=fmt.when_exactly(head.sent_at, zone),
         error=head.error or "",
+        template_problem=mail.template_problem or "",
         correlation_id=head.correlation_id,
         html=mail.html_body,
         text=mail.text_body,
@@ -243,6 +245,15 @@ def _mail() -> rx.Component:
             basic.callout(
                 "Last try: ", mail.error, tone="bad", symbol="triangle-alert",
                 data_testid="email-error",
+            ),
+            rx.fragment(),
+        ),
+        rx.cond(
+            mail.template_problem != "",
+            basic.callout(
+                "Sent with the default wording, for your own could not be used: ",
+                mail.template_problem, tone="warn", symbol="triangle-alert",
+                data_testid="email-template-problem",
             ),
             rx.fragment(),
         ),

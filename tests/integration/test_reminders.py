@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from backend.actor import Actor
-from backend.communications.mailer import MailerUnavailable
+from backend.communications.mailer import AddressRefused, MailerUnavailable
 from backend.communications.models import CommunicationStatus, CommunicationType
 from backend.communications.queries import (
     CommunicationFilter,
@@ -36,7 +36,7 @@ from backend.invoices.queries import InvoiceView
 from backend.invoices.service import void_invoice
 from backend.unit_of_work import read, run
 from tests.emails import RecordingMailer, envelopes, handle, handle_all, text_of
-from tests.factories import Clock, actor_in, make_customer, make_invoice, pay, raw_rows
+from tests.factories import Clock, actor_in, make_customer, make_invoice, pay, raw_count, raw_rows
 
 
 @pytest.fixture
@@ -257,6 +257,30 @@ def test_a_step_that_was_held_back_is_taken_when_chasing_resumes(
         db, "SELECT count(*) FROM audit_log WHERE action = 'dunning.step_taken_back'"
     )
     assert actions == [(2,)]
+
+
+def test_an_address_that_is_refused_was_reminded_of_nothing(
+    db: Database,
+    actor: Actor,
+    payer: CustomerView,
+    mailer: RecordingMailer,
+    today: date,
+) -> None:
+    an_overdue(db, actor, payer, today, days=1)
+    handle_all(db, mailer)
+    evaluate(db, actor)
+    mailer.problems.append(AddressRefused("550 no such user"))
+    handle_all(db, mailer)
+    [failed] = reminders(db, actor)
+    assert (failed.status.value, failed.error) == ("failed", "550 no such user")
+    assert raw_count(db, "dunning_notices") == raw_count(db, "invoice_dunning_states") == 0
+    assert evaluate(db, actor).skipped == (("email_bounced", 1),)
+    # The address is corrected: the customer gets the first step, not the second.
+    corrected = {"email": "accounts@harbor.example"}
+    run(db, actor, update_customer, payer.customer_id, corrected)
+    evaluate(db, actor)
+    handle_all(db, mailer)
+    assert [view.step_number for view in reminders(db, actor) if view.sent_at] == [1]
 
 
 def test_a_reminder_is_sent_once_however_often_its_message_comes(

@@ -257,6 +257,13 @@ class Book:
             reminder.status = "failed"
         return wanted
 
+    def refuse(self, reminder: Reminder) -> None:
+        """The mail server knows no such address: nobody was reminded of anything."""
+        for debt, days in reminder.steps:
+            del debt.taken[days]
+        reminder.steps.clear()
+        reminder.status = "failed"
+
     def _remind(
         self,
         debtor: Debtor,

@@ -301,7 +301,7 @@ class World:
             book = tenant.book
             self.handed_over.append(HandOver(book, reminder, self.clock.now, book.gap))
         elif wanted and is_done:
-            reminder.status = "failed"
+            tenant.book.refuse(reminder)
             self.counts["refused"] += 1
         elif is_done and waiting.is_new and not wanted:
             self.counts["taken back"] += 1
