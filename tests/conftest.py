@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+import hypothesis
 import pytest
 import structlog
 
@@ -21,6 +22,11 @@ from tests.factories import Clock, actor_in, make_customer, make_tenant
 from tests.watched import WatchedDatabase
 
 SERVED = Path(__file__).parent / "browser"
+
+# The same stories every time: a failure is then the change's, not the day's. New stories are
+# looked for with `make test PYTEST_ARGS="--hypothesis-profile=default tests/property"`.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -193,5 +193,5 @@ def test_preview_run_and_model_agree_invoice_by_invoice(
         for owed_id, step in expected.items():
             due[owed_id].sent[step] = today
             payers[due[owed_id].payer].reminded.add(today)
-        run(db, actor, run_evaluation, as_of=today)
+        run(db, actor, run_evaluation, as_of=today, keep_gap=keep_gap)
         assert notices(db, actor) == before | new
