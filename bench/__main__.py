@@ -16,7 +16,7 @@ from typing import Protocol
 
 from backend import logging
 from backend.config import LogFormat
-from bench import api, broker, dunning, keys, lists, queues, reports, webhooks
+from bench import api, broker, dunning, keys, lists, queues, reports, ui, webhooks
 from bench.measure import Line
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -37,6 +37,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "dunning": dunning.run_dunning,
     "queues": queues.run_queues,
     "broker": broker.run_broker,
+    "ui": ui.run_ui,
 }
 
 

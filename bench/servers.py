@@ -23,7 +23,7 @@ SECRET_KEY = "only-for-this-benchmark-" + "0" * 32
 @contextlib.contextmanager
 def serving(module: str, *arguments: str, database: Path) -> Iterator[int]:
     """Run `python -m module … --port N` on a database until the block ends; its port."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", module, *arguments, "--port", str(port)]
     environment = os.environ | {
         "BILLERJACKET_DATABASE_URL": f"sqlite:///{database}",
@@ -31,11 +31,20 @@ def serving(module: str, *arguments: str, database: Path) -> Iterator[int]:
         "BILLERJACKET_LOG_FORMAT": "json",
         "BILLERJACKET_SECRET_KEY": SECRET_KEY,
     }
+    with running(command, environment, port):
+        yield port
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], environment: dict[str, str], port: int, *, cwd: Path | None = None
+) -> Iterator[None]:
+    """Run a command that listens on a port until the block ends."""
     nowhere = subprocess.DEVNULL
-    process = subprocess.Popen(command, env=environment, stdout=nowhere, stderr=nowhere)
+    process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=nowhere, stderr=nowhere)
     try:
         _wait_until_listening(process, port)
-        yield port
+        yield
     finally:
         process.terminate()
         try:
@@ -45,7 +54,8 @@ def serving(module: str, *arguments: str, database: Path) -> Iterator[int]:
             process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
