@@ -141,10 +141,17 @@ def create_invoice(work: UnitOfWork, command: CreateInvoice) -> InvoiceView:
     )
 
 
-def update_invoice(work: UnitOfWork, invoice_id: UUID, changes: dict[str, Any]) -> InvoiceView:
+def update_invoice(
+    work: UnitOfWork,
+    invoice_id: UUID,
+    changes: dict[str, Any],
+    *,
+    seen_version: int | None = None,
+) -> InvoiceView:
     """Change the named fields of a draft; `line_items` replaces all lines.
 
-    Raises NotFound, StateConflict (invoice_not_draft), InvalidInput, NotAllowed.
+    `seen_version` is the version that the changes were made from; None takes any.
+    Raises NotFound, StateConflict (invoice_not_draft, invoice_changed), InvalidInput, NotAllowed.
     """
     work.actor.require(Action.INVOICES_WRITE)
     before = get_invoice(work, invoice_id)
@@ -153,6 +160,12 @@ def update_invoice(work: UnitOfWork, invoice_id: UUID, changes: dict[str, Any]) 
             "A sent invoice never changes; only drafts can be edited.",
             code="invoice_not_draft",
             status=before.status,
+        )
+    if seen_version not in (None, before.version):
+        raise StateConflict(
+            "Somebody else changed this draft meanwhile. What you typed is still here; discard "
+            "it to see the draft as it is now.",
+            code="invoice_changed",
         )
     values = _changed_values(work, before, changes)
     old = {name: getattr(before, name) for name in _CHANGEABLE}

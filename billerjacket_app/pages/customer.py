@@ -60,7 +60,7 @@ class CustomerState(HoldActs, ReturnedActs, PageState, rx.State):
         self.busy = True
         yield
         try:
-            changes = customer_form.parse(form)
+            changes = customer_form.changed(form, self.typed)
         except InvalidInput as wrong:
             self.refuse(wrong)
             return

@@ -26,6 +26,18 @@ def parse(form: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def changed(form: dict[str, Any], shown: dict[str, str]) -> dict[str, Any]:
+    """What differs from the `shown` texts, parsed: a field left alone overwrites nobody's change.
+
+    Raises InvalidInput.
+    """
+    return {
+        name: value
+        for name, value in parse(form).items()
+        if str(form.get(name, "")).strip() != shown.get(name, "")
+    }
+
+
 def fields(state: Any, typed: Any) -> rx.Component:
     """All fields; `typed` is a Var of a dict with what stands in them at first."""
     return rx.fragment(

@@ -107,11 +107,17 @@ def form_errors(problem_errors: dict[str, str], keys: Sequence[str]) -> dict[str
 
 
 def save(
-    work: UnitOfWork, form_key: str, command: CreateInvoice, draft_id: UUID | None, send: bool
+    work: UnitOfWork,
+    form_key: str,
+    command: CreateInvoice,
+    draft_id: UUID | None,
+    seen_version: int | None,
+    send: bool,
 ) -> InvoiceView:
     """Save the form, and send the invoice when asked: both, or neither.
 
-    The same form sent twice (a double click, a retry after a lost answer) makes one invoice.
+    A draft that somebody else changed since it was seen is not overwritten: StateConflict. The same
+    form sent twice (a double click, a retry after a lost answer) makes one invoice.
     """
 
     def produce() -> Answer:
@@ -125,7 +131,7 @@ def save(
                     "purchase_order_number", "notes", "tax_amount",
                 )
             }  # fmt: skip
-            invoice = update_invoice(work, draft_id, changes)
+            invoice = update_invoice(work, draft_id, changes, seen_version=seen_version)
         if send:
             send_invoice(work, invoice.invoice_id)
         return Answer(201, str(invoice.invoice_id))

@@ -43,6 +43,7 @@ class FormStart:
     keys: list[str]
     customer: Suggestion | None
     suggestions: list[Suggestion]
+    version: int | None = None  # of the draft
 
 
 def load_form(reader: Reader, draft: str, customer_id: str) -> FormStart:
@@ -53,7 +54,7 @@ def load_form(reader: Reader, draft: str, customer_id: str) -> FormStart:
         invoice = get_invoice(reader, rows.record_id(draft, "draft"))
         values, keys = invoice_draft.values_of(invoice)
         chosen = invoice_draft.suggestion_for(reader, invoice.customer_id)
-        return FormStart(values, keys, chosen, suggestions)
+        return FormStart(values, keys, chosen, suggestions, invoice.version)
     wanted = rows.optional_id(customer_id, "customer_id")
     values = {
         "issue_date": reader.today.isoformat(),
@@ -82,6 +83,7 @@ class NewInvoiceState(PageState, rx.State):
     _offered: dict[str, Suggestion] = {}
     _customer_id: str = ""
     _for: str = ""
+    _version: int | None = None
 
     async def fetch(self) -> None:
         """Begin the form the address asks for, unless it is the one being filled in."""
@@ -95,7 +97,7 @@ class NewInvoiceState(PageState, rx.State):
             self.fail(outcome.problem)
             return
         begun = outcome.must
-        self._for = wanted
+        self._for, self._version = wanted, begun.version
         self._values = dict(begun.values)
         self._offer(begun.suggestions)
         self._choose(begun.customer)
@@ -213,7 +215,7 @@ class NewInvoiceState(PageState, rx.State):
         yield
         draft_id = uuid.UUID(self.draft_id) if self.draft_id else None
         outcome = await self.call(
-            invoice_draft.save, f"{self.form_id}-{send}", command, draft_id, send
+            invoice_draft.save, f"{self.form_id}-{send}", command, draft_id, self._version, send
         )
         if outcome.problem:
             keys = [line.key for line in self.lines]
