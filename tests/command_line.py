@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from backend.cli import main
+from backend.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 

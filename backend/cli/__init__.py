@@ -1,5 +1,1 @@
-"""The command line: `python -m backend --help`."""
-
-from backend.cli.main import main
-
-__all__ = ["main"]
+"""The command line: `python -m backend --help`. The worker reads its arguments the same way."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from backend import migrate
 from backend.api import render
-from backend.api.server import serve
 from backend.bootstrap import open_services
 from backend.cli.command import (
     CommandFailed,
@@ -98,6 +97,9 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
 
 def _api(arguments: argparse.Namespace) -> int:
+    # The web framework takes as long to load as all the rest; no other command needs it.
+    from backend.api.server import serve
+
     settings = start()
     with services(settings, migrating=True):
         pass  # Every worker opens its own; here only the database is made ready.
