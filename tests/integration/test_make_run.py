@@ -16,6 +16,9 @@ from pathlib import Path
 
 import httpx
 
+from backend.db.engine import Database
+from tests.factories import make_tenant
+
 ROOT = Path(__file__).parents[2]
 # The front end may have to be built first, on a machine that is busy with other tests.
 START_SECONDS_MAX = 300
@@ -136,7 +139,11 @@ def test_the_first_start_seeds_and_shows_the_key_and_the_second_keeps_it_to_itse
         assert second.process.wait(STOP_SECONDS_MAX) == 0
 
 
-def test_when_one_part_dies_the_others_are_stopped_and_it_is_said(tmp_path: Path):
+def test_when_one_part_dies_the_others_are_stopped_and_it_is_said(
+    db: Database, database_file: Path, tmp_path: Path
+):
+    make_tenant(db)  # no demo is made for who has a business
+    database_file.rename(tmp_path / "run.db")
     with running("all", tmp_path) as run:
         assert wait_until(run.is_welcoming, START_SECONDS_MAX), run.text()
         _, worker = run.parts()
