@@ -177,6 +177,8 @@ def test_a_forgotten_password_is_set_anew_by_the_link(
     addresses: list[str] = []
     page.on("request", lambda request: addresses.append(request.url))
     page.get_by_role("link", name="Forgot your password?").click()
+    # The page before has such a field, too.
+    expect(page.get_by_test_id("forgot-submit")).to_be_visible()
     page.get_by_label("E-mail").fill(email)
     page.get_by_test_id("forgot-submit").click()
     expect(page.get_by_test_id("forgot-sent")).to_contain_text("a link is on its way")
