@@ -69,8 +69,9 @@ def set_up_two_factor(page: Page) -> tuple[str, list[str]]:
     secret = page.get_by_test_id("secret").inner_text().replace(" ", "")
     page.get_by_label("Code from the app").fill(pyotp.TOTP(secret).now())
     page.get_by_test_id("confirm-two-factor").click()
-    codes = page.get_by_test_id("recovery-codes").locator("code").all_inner_texts()
-    assert len(codes) == 10
+    shown = page.get_by_test_id("recovery-codes").locator("code")
+    expect(shown).to_have_count(10)
+    codes = shown.all_inner_texts()
     page.get_by_test_id("codes-kept").click()
     wait_until_ready(page)
     return secret, codes
