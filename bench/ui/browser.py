@@ -7,7 +7,6 @@ navigation) to the frame in which the answer is in the document.
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -15,8 +14,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from billerjacket_app.session import COOKIE
-
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+from scripts.chromium import find_chromium
 
 # Resolves with the milliseconds from now, or from a click on what is named, until what is expected
 # is there: an expression over the document, looked at whenever it changes.
@@ -74,10 +72,10 @@ class Screen:
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """The system's Chromium, else the one that Playwright brings."""
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+            executable_path=find_chromium(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic"],
         )
         yield browser
         browser.close()

@@ -8,7 +8,6 @@ fails the test in which it happens.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from backend.onboarding import create_tenant
 from backend.tenants.service import CreateTenant
 from backend.unit_of_work import run
 from billerjacket_app.build import build_if_changed, serve_command, serve_environment
+from scripts.chromium import find_chromium
 from tests.browser.dead_letters import DeadLettersScreen, Quiet, fill
 from tests.browser.screens import wait_until_ready
 from tests.factories import actor_in
@@ -48,8 +48,6 @@ START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 20
 # Long for a quiet machine; a busy one must not fail a test that is right.
 ACTION_MS_MAX = 15_000
-
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass
@@ -126,13 +124,10 @@ def run_world(folder: Path, **settings: str) -> Iterator[World]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for the whole run."""
-    found = [path for name in CHROMIUM if (path := shutil.which(name))]
     expect.set_options(timeout=ACTION_MS_MAX)
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found[0] if found else None, args=arguments
-        )
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
         yield browser
         browser.close()
 
