@@ -29,7 +29,7 @@ worker: $(RUNTIME) ## Start the worker alone
 	@exec $(BIN)/python -m scripts.run worker
 
 test: $(TESTING) browser ## Run all tests; installs what they need, the browser too
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 check: $(TESTING) ## Format, lint, types and import contracts: fast, no servers
 	$(BIN)/ruff format --check .

@@ -56,6 +56,7 @@ def tab_to(page: Page, text: str, *, most: int = 90) -> None:
         said = page.evaluate(
             """() => {
               const it = document.activeElement;
+              if (it === document.body) return "";  // past the last stop: it says everything
               const label = it.labels && it.labels.length ? it.labels[0].innerText : "";
               return it.ariaLabel || label || it.innerText || "";
             }"""

@@ -154,6 +154,11 @@ def with_claims(**changed: object) -> Bend:
     return lambda claims: {name: v for name, v in (claims | changed).items() if v is not None}
 
 
+def with_moment(claim: str, seconds_from_now: int) -> Bend:
+    """The claim names a moment counted from when the token is made, not from when this is read."""
+    return lambda claims: claims | {claim: int(time.time()) + seconds_from_now}
+
+
 @pytest.mark.parametrize(
     "bend",
     [
@@ -163,10 +168,10 @@ def with_claims(**changed: object) -> Bend:
         with_claims(iss=None),
         with_claims(aud="another application"),
         with_claims(aud=None),
-        with_claims(exp=int(time.time()) - 300),
+        with_moment("exp", -300),
         with_claims(exp=None),
-        with_claims(nbf=int(time.time()) + 600),
-        with_claims(iat=int(time.time()) + 600),
+        with_moment("nbf", 600),
+        with_moment("iat", 600),
         with_claims(tid="5f3a0c52-0000-4000-8000-00000000cccc"),
         with_claims(tid=None),
         with_claims(oid=None),
