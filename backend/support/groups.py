@@ -108,13 +108,16 @@ _scans: WeakKeyDictionary[Transport, dict[Queue, _Scan]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def group_letters(db: Database, transport: Transport, actor: AnyActor) -> Groups:
+def group_letters(
+    db: Database, transport: Transport, actor: AnyActor, *, anew: bool = False
+) -> Groups:
     """The dead letters that the actor may see, counted. Raises NotAllowed, Busy.
 
-    At most SCAN_MAX letters of a queue are counted; the figures may be KEPT_FOR old.
+    At most SCAN_MAX letters of a queue are counted; the figures may be KEPT_FOR old, unless they
+    are asked for anew.
     """
     require(actor)
-    scans = {queue: _scan(db, transport, queue) for queue in Queue}
+    scans = {queue: _scan(db, transport, queue, anew=anew) for queue in Queue}
     notes = {tuple(row[:3]): row for row in read(db, actor, _list_notes)}
     groups: list[LetterGroup] = []
     queues: list[QueueDead] = []
@@ -182,11 +185,11 @@ def _kept(text: str | None, length_max: int) -> str:
     return (text or NONE)[:length_max]
 
 
-def _scan(db: Database, transport: Transport, queue: Queue) -> _Scan:
+def _scan(db: Database, transport: Transport, queue: Queue, *, anew: bool = False) -> _Scan:
     now = db.clock()
     with _lock:
         known = _scans.get(transport, {}).get(queue)
-    if known is not None and timedelta() <= now - known.at < KEPT_FOR:
+    if not anew and known is not None and timedelta() <= now - known.at < KEPT_FOR:
         return known
     letters = []
     is_complete = True
