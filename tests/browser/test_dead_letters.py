@@ -56,6 +56,7 @@ def test_a_note_tells_the_others_what_is_known_of_a_group(open_dlq: LettersOpene
     quiet.bury_some("test.noted", 1)
     # Who asks for this type sees one that the groups of some seconds ago lack: they are made anew.
     screen = open_dlq("/support/dlq?type=test.noted")
+    screen.page.goto("/support/dlq")
     group = screen.groups.filter(has_text="test.noted")
     group.get_by_test_id("edit-note").click()
     screen.dialog("note").get_by_label("Note").fill("Wait for release 12")
