@@ -284,7 +284,7 @@ def test_the_books_agree_after_every_step(migrated_file: Path):
     run_state_machine_as_test(
         ProviderMachine,
         settings=settings(
-            max_examples=20,
+            max_examples=30,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

@@ -74,7 +74,7 @@ def test_schemathesis_finds_no_server_error_and_nothing_undocumented(
     house.pay(house.sent_invoice(), "10.00")
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(KNOWN), "run"]
     command += [f"{server.url}/api/openapi.json"]
-    command += ["--checks", ",".join(CHECKS), "--max-examples", "6"]
+    command += ["--checks", ",".join(CHECKS), "--max-examples", "10"]
     command += ["--seed", "1", "--continue-on-failure", "--suppress-health-check", "all"]
     for name, value in house.headers.items():
         command += ["--header", f"{name}: {value}"]
