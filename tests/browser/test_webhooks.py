@@ -214,15 +214,15 @@ def test_what_is_chosen_is_forgotten_under_other_filters(open_page: Opener, stri
 
 
 def test_new_events_are_told_and_no_row_moves(open_page: Opener, stripe: Stripe):
-    first = stripe.tell_nothing("plan.created")
-    page = open_page("/support/webhooks?type=plan.created", role="support")
+    first = stripe.tell_nothing("tax_rate.created")
+    page = open_page("/support/webhooks?type=tax_rate.created", role="support")
     stripe.settled(page, first)
     screen = WebhooksScreen(page)
     expect(screen.row(first).get_by_test_id("badge-status")).to_have_text(
         "Ignored", timeout=LIVE_MS_MAX
     )
     place = screen.row(first).bounding_box()
-    more = [stripe.tell_nothing("plan.created") for _ in range(2)]
+    more = [stripe.tell_nothing("tax_rate.created") for _ in range(2)]
     expect(screen.newer).to_have_text("2 new, click to load", timeout=LIVE_MS_MAX)
     assert screen.ids() == [first]
     assert screen.row(first).bounding_box() == place
