@@ -28,8 +28,10 @@ app: $(RUNTIME) ## Start the app and its API alone (PORT=8000)
 worker: $(RUNTIME) ## Start the worker alone
 	@exec $(BIN)/python -m scripts.run worker
 
+# Handed out in small portions, so that none is left with the long tests at the end; and in order,
+# so that in each process the tests of a file follow each other as they stand.
 test: $(TESTING) browser ## Run all tests; installs what they need, the browser too
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --maxschedchunk 8 $(PYTEST_ARGS)
 
 check: $(TESTING) ## Format, lint, types and import contracts: fast, no servers
 	$(BIN)/ruff format --check .
